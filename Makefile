@@ -1,0 +1,59 @@
+# make run   execute the series from start to end        make test   the whole check
+# make lab   open it in JupyterLab                       make lint   format and lint
+SHELL  := /bin/bash
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: help run test lab lint outputs figures stamp clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run      execute every notebook on the shipped data; results in build/notebooks"
+	@echo "make test     lint, unit tests, and every notebook cell against its stored output"
+	@echo "make lab      open the notebooks in JupyterLab"
+	@echo "make lint     format and lint modules and notebooks"
+	@echo "make outputs  execute the notebooks and store the new outputs in them"
+	@echo "make figures  redraw images/"
+	@echo "make stamp    write the repository's address from _quarto.yml into the notebooks"
+	@echo "make clean    remove what was built (not .venv)"
+
+run: $(VENV)/.installed
+	$(BIN)/python tools/run_series.py --to build/notebooks
+
+test: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest -v --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg notebooks
+
+lab: $(VENV)/.installed
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+outputs: $(VENV)/.installed
+	$(BIN)/python tools/run_series.py --in-place
+
+figures: $(VENV)/.installed
+	cd notebooks && ../$(BIN)/python -m cnn.figures ../images
+
+stamp: $(VENV)/.installed
+	$(BIN)/python tools/stamp.py
+
+# A broken or half-made environment is rebuilt: the marker is written last.
+$(VENV)/.installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "This course needs Python 3.11 or newer; '$(PYTHON)' is older or missing."; \
+	  echo "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Creating $(VENV) and installing requirements.txt (a few minutes the first time) ..."
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "Python could not create a virtual environment. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+clean:
+	rm -rf build _site .quarto .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

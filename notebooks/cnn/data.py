@@ -1,0 +1,242 @@
+"""MNIST, loaded from the first place that has it, verified on every load.
+
+Source of the data: Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten digits.
+"""
+
+import gzip
+import hashlib
+import os
+import shutil
+import tempfile
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch.utils.data import random_split
+from torchvision.datasets import MNIST
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class DataError(RuntimeError):
+    """MNIST could not be provided; the message says why and what to do."""
+
+
+class RawFile(NamedTuple):
+    """One of the four files of MNIST: the md5 of its archive, and size and CRC-32 of its content."""
+
+    name: str
+    archive_md5: str
+    size: int
+    crc32: int
+
+    @property
+    def archive_name(self):
+        return self.name + ".gz"
+
+
+MD5 = dict(MNIST.resources)
+RAW_FILES = [
+    RawFile(name, MD5[name + ".gz"], size, crc32)
+    for name, size, crc32 in [
+        ("train-images-idx3-ubyte", 47_040_016, 0xE9F4D8B3),
+        ("train-labels-idx1-ubyte", 60_008, 0xE0CB4AD2),
+        ("t10k-images-idx3-ubyte", 7_840_016, 0x91373BDF),
+        ("t10k-labels-idx1-ubyte", 10_008, 0x4AB9EFF9),
+    ]
+]
+
+
+def load_mnist(train=True, transform=None):
+    """The training part (60,000 images) or the test part (10,000) of MNIST; says where it came from.
+
+    Args:
+        train: True for the training part, False for the test part.
+        transform: applied to each PIL image, for example `torchvision.transforms.ToTensor()`.
+
+    Returns:
+        torchvision.datasets.MNIST; `.data` is uint8 (60000, 28, 28), `.targets` is int64 (60000,).
+
+    Raises:
+        DataError: no place has MNIST, an archive is damaged, or there is no room to extract it.
+    """
+    root, place = find_mnist()
+    mnist = MNIST(root, train=train, transform=transform)
+    part = "training" if train else "test"
+    print(f"MNIST {part} part: {len(mnist):,} images, from {place}")
+    return mnist
+
+
+def split_train_validation(mnist, n_validation=12_000, seed=55):
+    """Split a dataset at random, but the same way every time, into two Subsets.
+
+    Returns:
+        (training part, validation part): Subsets, each a list of indices into `mnist`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return random_split(mnist, [len(mnist) - n_validation, n_validation], generator=generator)
+
+
+def as_tensors(mnist, indices=slice(None)):
+    """The images and labels at `indices` (all of them by default) as two tensors.
+
+    Returns:
+        X: float32 (N, 1, 28, 28), values in [0, 1].
+        y: int64 (N,), the digits.
+    """
+    X = mnist.data[indices].unsqueeze(1).float() / 255
+    y = mnist.targets[indices]
+    return X, y
+
+
+def batches(X, y, batch_size, shuffle=False):
+    """Yield (X_batch, y_batch) until every sample was used once; the last batch may be smaller."""
+    order = torch.randperm(len(X)) if shuffle else torch.arange(len(X))
+    for indices in order.to(X.device).split(batch_size):
+        yield X[indices], y[indices]
+
+
+def find_mnist():
+    """Make the four extracted files available and return (root folder, name of the place).
+
+    Places, in order: $CNN_DATA, the repository's data/, the cache, the download mirrors. A place
+    serves if it holds the intact files, or intact archives to extract; where it is read-only, they
+    are extracted into the cache.
+    """
+    for root, place in _places():
+        raw = root / "MNIST" / "raw"
+        if _all_intact(raw):
+            return root, place
+        if all((raw / file.archive_name).exists() for file in RAW_FILES):
+            return _extract_all(raw, root, place)
+        if place == "$CNN_DATA":
+            print(
+                f"$CNN_DATA is {root}, but {raw} does not hold the MNIST files. Looking elsewhere."
+            )
+    return _download()
+
+
+def cache_folder():
+    """Where this user's extracted copy goes when the data folder is read-only."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "cnn-course"
+
+
+def _places():
+    if os.environ.get("CNN_DATA"):
+        yield Path(os.environ["CNN_DATA"]).expanduser().absolute(), "$CNN_DATA"
+    yield REPOSITORY / "data", "the repository (data/)"
+    yield cache_folder(), f"the cache ({cache_folder()})"
+
+
+def _all_intact(raw):
+    """Whether `raw` holds the four extracted files, bit by bit as published."""
+    return all(_is_intact(raw / file.name, file) for file in RAW_FILES)
+
+
+def _is_intact(path, file):
+    try:
+        return path.stat().st_size == file.size and zlib.crc32(path.read_bytes()) == file.crc32
+    except OSError:
+        return False
+
+
+def _extract_all(archives, root, place):
+    """Extract beside the archives, or into the cache where that folder cannot be written."""
+    for file in RAW_FILES:
+        _check_archive(archives / file.archive_name, file)
+    try:
+        _extract_into(archives, archives)
+        return root, place
+    except _NOT_WRITABLE:
+        cache = cache_folder()
+        print(f"{archives} is read-only: extracting into {cache}")
+    try:
+        _extract_into(archives, cache / "MNIST" / "raw")
+        return cache, f"{place}, extracted into {cache}"
+    except _NOT_WRITABLE as error:
+        raise DataError(
+            f"Neither {archives} nor the cache {cache} can be written ({error}).\n"
+            "Set XDG_CACHE_HOME to a folder you can write, or CNN_DATA to a folder in which "
+            "MNIST/raw/ holds the extracted files."
+        ) from error
+
+
+_NOT_WRITABLE = (PermissionError, FileExistsError, NotADirectoryError)
+
+
+def _check_archive(path, file):
+    md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    if md5 != file.archive_md5:
+        raise DataError(
+            f"The archive {path} is damaged: its md5 is {md5}, expected {file.archive_md5}.\n"
+            "Restore it (git checkout -- data/MNIST/raw), or delete the four archives to have "
+            "them downloaded again."
+        )
+
+
+def _extract_into(archives, raw):
+    """Extract what is missing or damaged in `raw`, each file under another name until complete.
+
+    Several processes may do this at once: the rename is atomic and all write the same content.
+    """
+    try:
+        raw.mkdir(parents=True, exist_ok=True)
+        for file in RAW_FILES:
+            if not _is_intact(raw / file.name, file):
+                with gzip.open(archives / file.archive_name) as source:
+                    _write_atomically(source, raw / file.name)
+    except OSError as error:
+        raise _explained(error, raw) from error
+
+
+def _write_atomically(source, path):
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
+    try:
+        with os.fdopen(descriptor, "wb") as target:
+            shutil.copyfileobj(source, target)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _explained(error, folder):
+    """The error to raise: 'not writable' stays what it is, all else says what to do."""
+    if isinstance(error, _NOT_WRITABLE):
+        return error
+    if error.errno == _READ_ONLY_FILE_SYSTEM:
+        return PermissionError(*error.args)
+    return DataError(
+        f"MNIST could not be extracted into {folder}: {error.strerror or error}.\n"
+        "It needs 55 MB. Free some room, or set CNN_DATA or XDG_CACHE_HOME to another folder."
+    )
+
+
+_READ_ONLY_FILE_SYSTEM = 30  # errno.EROFS
+
+
+def _download():
+    """Download into a temporary folder through torchvision's mirrors, then move into the cache."""
+    cache = cache_folder()
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as temporary:
+            MNIST(temporary, download=True)
+            downloaded = Path(temporary) / "MNIST" / "raw"
+            if not _all_intact(downloaded):
+                raise DataError("The downloaded MNIST files are damaged. Try again later.")
+            (cache / "MNIST" / "raw").mkdir(parents=True, exist_ok=True)
+            for file in RAW_FILES:
+                (downloaded / file.name).replace(cache / "MNIST" / "raw" / file.name)
+    except (OSError, RuntimeError) as error:
+        places = "\n".join(f"  {root / 'MNIST' / 'raw'}  ({place})" for root, place in _places())
+        raise DataError(
+            f"MNIST was found in none of these places:\n{places}\n"
+            f"and could not be downloaded ({error}).\n"
+            "Without internet: copy the four .gz archives from the repository's data/MNIST/raw "
+            "into MNIST/raw/ below a folder of yours, and set CNN_DATA to that folder."
+        ) from error
+    return cache, f"the download mirrors, now in {cache}"

@@ -1,0 +1,203 @@
+"""The look of the course, and the few plots that several notebooks draw.
+
+The style is ambivalent's (https://pypi.org/project/ambivalent/), with text dark enough for WCAG AA
+and colours that survive colour-blindness and greyscale (M. Okabe and K. Ito, 2008).
+"""
+
+import importlib.util
+import io
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib import font_manager
+from PIL import Image
+
+INK = "#2b2b2b"  # text: 14:1 on white
+MUTED = "#6b6b6b"  # secondary text and thin lines: 5.3:1
+PAPER = "#ffffff"
+INPUT = "#0072b2"  # blue: what goes in
+KERNEL = "#c44e00"  # orange: what is learned
+OUTPUT = "#00795c"  # green: what comes out
+ACCENT = "#aa3377"  # purple: what to look at
+SERIES = [INPUT, KERNEL, OUTPUT, ACCENT, INK]
+
+PIXELS = "Greys"  # pixel values: white is 0, as on paper
+SIGNED = "PuOr_r"  # values around zero: purple below, orange above
+
+FONTS = Path(__file__).parent / "fonts"
+
+
+def use_course_style():
+    """Give every later plot the look of the course; plots in notebooks get retina resolution."""
+    for font in sorted(FONTS.glob("*.ttf")):
+        font_manager.fontManager.addfont(font)
+    ambivalent = importlib.util.find_spec("ambivalent")
+    if ambivalent:
+        folder = Path(ambivalent.submodule_search_locations[0])
+        plt.style.use(folder / "stylefiles" / "ambivalent.mplstyle")
+    mpl.rcParams.update(
+        {
+            "font.family": ["IBM Plex Sans", "DejaVu Sans"],
+            "font.size": 11,
+            "axes.titlesize": 12,
+            "axes.titleweight": "semibold",
+            "axes.titlepad": 8,
+            "axes.titlecolor": INK,
+            "axes.labelcolor": INK,
+            "axes.prop_cycle": mpl.cycler(color=SERIES, linestyle=["-", "--", "-.", ":", "-"]),
+            "axes.axisbelow": True,
+            "text.color": INK,
+            "xtick.labelcolor": INK,
+            "ytick.labelcolor": INK,
+            "legend.labelcolor": INK,
+            "lines.linewidth": 2,
+            "figure.figsize": (7.2, 3.6),
+            "figure.facecolor": PAPER,
+            "savefig.facecolor": PAPER,
+            "savefig.transparent": False,
+            "savefig.bbox": "tight",
+            "image.cmap": PIXELS,
+            "image.interpolation": "nearest",
+            "svg.hashsalt": "cnn",
+            "svg.fonttype": "path",
+        }
+    )
+    _use_retina_in_notebooks()
+
+
+def _use_retina_in_notebooks():
+    try:
+        from IPython import get_ipython
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+    except ImportError:
+        return
+    if get_ipython():
+        set_matplotlib_formats("retina")
+
+
+def show_pixels(ax, image, cmap=PIXELS, vmin=0, vmax=1, title=None):
+    """Draw one image (H, W) without axes, in a thin frame; by default white is 0 and black is 1."""
+    ax.imshow(image, cmap=cmap, vmin=vmin, vmax=vmax)
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    for spine in ax.spines.values():
+        spine.set(visible=True, color=MUTED, linewidth=0.6)
+    if title is not None:
+        ax.set_title(title)
+
+
+def show_images(images, titles=None, columns=10, size=0.8, **pixels):
+    """Draw images (N, H, W) in rows of `columns`, each with its title; returns the figure.
+
+    Args:
+        size: width of one image in inches.
+        pixels: `cmap`, `vmin`, `vmax` as for `show_pixels`.
+    """
+    rows = -(-len(images) // columns)
+    title_room = 0.28 * (1 + max(str(t).count("\n") for t in titles)) if titles else 0
+    figure, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(columns * size, rows * (size + title_room)),
+        squeeze=False,
+        layout="compressed",
+    )
+    for ax in axes.flat[len(images) :]:
+        ax.set_axis_off()
+    for i, (ax, image) in enumerate(zip(axes.flat, images)):
+        show_pixels(ax, image, **pixels)
+        if titles:
+            ax.set_title(titles[i], fontsize=9, fontweight="normal", pad=3)
+    return figure
+
+
+def show_numbers(ax, matrix, cmap=PIXELS, vmin=0, vmax=1, fmt="{:g}", fontsize=10):
+    """Draw a matrix (H, W) as coloured cells with the numbers in them."""
+    show_pixels(ax, matrix, cmap, vmin, vmax)
+    colours, scale = mpl.colormaps[cmap], mpl.colors.Normalize(vmin, vmax, clip=True)
+    for (row, column), value in _cells(matrix):
+        colour = contrasting(colours(scale(value)))
+        ax.text(
+            column,
+            row,
+            fmt.format(value),
+            color=colour,
+            ha="center",
+            va="center",
+            fontsize=fontsize,
+        )
+
+
+def _cells(matrix):
+    for row, values in enumerate(matrix):
+        for column, value in enumerate(values):
+            yield (row, column), float(value)
+
+
+def contrasting(background):
+    """INK or white, whichever reads better on the background (WCAG relative luminance)."""
+    channels = [
+        c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4
+        for c in mpl.colors.to_rgb(background)
+    ]
+    luminance = sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), channels))
+    return PAPER if luminance < 0.2 else INK
+
+
+def plot_history(history, title=None):
+    """Accuracy and loss per epoch, training beside validation; returns the figure.
+
+    Args:
+        history: as `cnn.training.train_network` returns it.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(8.4, 3.2), layout="constrained")
+    epochs = [row["epoch"] for row in history]
+    for ax, quantity, label in zip(axes, ["accuracy", "loss"], ["accuracy in %", "loss"]):
+        for part, name, marker in [("train", "training", "o"), ("val", "validation", "s")]:
+            ax.plot(
+                epochs, [row[f"{part}_{quantity}"] for row in history], marker=marker, label=name
+            )
+        ax.set(xlabel="epoch", ylabel=label, xticks=epochs)
+        ax.legend()
+    if title:
+        figure.suptitle(title, fontweight="semibold")
+    return figure
+
+
+def plot_confusion(matrix):
+    """A confusion matrix (10, 10) of counts, rows true, columns predicted; returns the figure."""
+    figure, ax = plt.subplots(figsize=(6, 5.6), layout="constrained")
+    mistakes = matrix.clone().fill_diagonal_(0)
+    show_numbers(ax, mistakes, cmap="Oranges", vmax=mistakes.max().item(), fontsize=9)
+    for digit, count in enumerate(matrix.diagonal().tolist()):
+        ax.texts[11 * digit].set(text=count, color=MUTED)
+    ax.set(xticks=range(10), yticks=range(10), xlabel="predicted", ylabel="true digit")
+    return figure
+
+
+def animated_png(frames, milliseconds=400):
+    """Frames (PIL images of one size) as the bytes of an animated PNG that loops for ever."""
+    frames = [frame.convert("P", palette=Image.Palette.ADAPTIVE, colors=128) for frame in frames]
+    buffer = io.BytesIO()
+    frames[0].save(
+        buffer,
+        format="PNG",
+        save_all=True,
+        append_images=frames[1:],
+        duration=milliseconds,
+        loop=0,
+        optimize=True,
+    )
+    return buffer.getvalue()
+
+
+def as_picture(figure, dpi=144):
+    """A matplotlib figure as a PIL image, and close it: one frame of an animation."""
+    figure.set_dpi(dpi)
+    figure.canvas.draw()
+    picture = Image.frombuffer(
+        "RGBA", figure.canvas.get_width_height(), figure.canvas.buffer_rgba()
+    )
+    plt.close(figure)
+    return picture.convert("RGB")

@@ -1,0 +1,64 @@
+"""Write the badge line and the bootstrap cell of every notebook from `repo-url` in _quarto.yml."""
+
+import sys
+from pathlib import Path
+
+import nbformat
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+BOOTSTRAP = """\
+# Opened alone, as in Colab? Then fetch the rest of the course. Elsewhere this does nothing.
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("cnn") is None:
+    clone = ["git", "clone", "--depth=1", "{url}", "course"]
+    style = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "ambivalent==0.3.0"]
+    for command in (clone, style):
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode and not os.path.exists("course/notebooks/cnn"):
+            raise SystemExit("Could not fetch the course: " + done.stderr)
+    os.chdir("course/notebooks")
+    sys.path.insert(0, os.getcwd())"""
+
+
+def repo_url():
+    """The public address of the repository, from the one place that holds it."""
+    return yaml.safe_load((REPOSITORY / "_quarto.yml").read_text())["website"]["repo-url"]
+
+
+def badge(name, url):
+    """The Markdown line under the title: a link that opens this notebook in Colab.
+
+    Text, not the usual picture: a picture would call another host from the site and be broken offline.
+    """
+    slug = url.removeprefix("https://github.com/")
+    colab = f"https://colab.research.google.com/github/{slug}/blob/main/notebooks/{name}"
+    return f"**[▶ Open in Colab]({colab})**"
+
+
+def stamped(notebook, name, url):
+    """Change the notebook in place: badge below the title, bootstrap in the first code cell."""
+    title, _, rest = notebook.cells[0].source.partition("\n\n")
+    if rest.startswith("**[▶ Open in Colab]"):
+        rest = rest.partition("\n\n")[2]
+    notebook.cells[0].source = "\n\n".join(filter(None, [title, badge(name, url), rest]))
+    first_code = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    first_code.source = BOOTSTRAP.format(url=url)
+    return notebook
+
+
+def main():
+    url = repo_url()
+    for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.write(stamped(notebook, path.name, url), path)
+        print(f"{path.name}: {url}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
