@@ -34,7 +34,7 @@ def repo_url():
 def badge(name, url):
     """The Markdown line under the title: a link that opens this notebook in Colab.
 
-    Text, not the usual picture: a picture would call another host from the site and be broken offline.
+    Text, not the usual picture, which would call another host and is missing offline.
     """
     slug = url.removeprefix("https://github.com/")
     colab = f"https://colab.research.google.com/github/{slug}/blob/main/notebooks/{name}"

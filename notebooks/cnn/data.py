@@ -24,7 +24,7 @@ class DataError(RuntimeError):
 
 
 class RawFile(NamedTuple):
-    """One of the four files of MNIST: the md5 of its archive, and size and CRC-32 of its content."""
+    """One of the four files: the md5 of its archive, the size and CRC-32 of its content."""
 
     name: str
     archive_md5: str
@@ -49,7 +49,7 @@ RAW_FILES = [
 
 
 def load_mnist(train=True, transform=None):
-    """The training part (60,000 images) or the test part (10,000) of MNIST; says where it came from.
+    """The training part (60,000 images) or the test part (10,000) of MNIST; says who served it.
 
     Args:
         train: True for the training part, False for the test part.
