@@ -62,6 +62,7 @@ def execute(path, target):
         timeout=1800,
         kernel_name="python3",
         resources={"metadata": {"path": str(NOTEBOOKS)}},
+        extra_arguments=["--log-level=ERROR"],  # no warning about the local connection
         record_timing=False,
         coalesce_streams=True,
         on_cell_executed=show,

@@ -14,16 +14,18 @@ import importlib.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 if importlib.util.find_spec("cnn") is None:
+    course = Path("course/notebooks").absolute()
     clone = ["git", "clone", "--depth=1", "{url}", "course"]
     style = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "ambivalent==0.3.0"]
     for command in (clone, style):
         done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode and not os.path.exists("course/notebooks/cnn"):
+        if done.returncode and not (course / "cnn").exists():
             raise SystemExit("Could not fetch the course: " + done.stderr)
-    os.chdir("course/notebooks")
-    sys.path.insert(0, os.getcwd())"""
+    os.chdir(course)
+    sys.path.insert(0, str(course))"""
 
 
 def repo_url():

@@ -41,7 +41,7 @@ def use_course_style():
             "font.family": ["IBM Plex Sans", "DejaVu Sans"],
             "font.size": 11,
             "axes.titlesize": 12,
-            "axes.titleweight": "semibold",
+            "axes.titleweight": "bold",
             "axes.titlepad": 8,
             "axes.titlecolor": INK,
             "axes.labelcolor": INK,
@@ -121,7 +121,7 @@ def show_numbers(ax, matrix, cmap=PIXELS, vmin=0, vmax=1, fmt="{:g}", fontsize=1
         ax.text(
             column,
             row,
-            fmt.format(value),
+            fmt.format(value + 0.0).replace("-", "−"),
             color=colour,
             ha="center",
             va="center",
@@ -152,16 +152,15 @@ def plot_history(history, title=None):
         history: as `cnn.training.train_network` returns it.
     """
     figure, axes = plt.subplots(1, 2, figsize=(8.4, 3.2), layout="constrained")
-    epochs = [row["epoch"] for row in history]
+    epochs = range(1, len(history) + 1)
     for ax, quantity, label in zip(axes, ["accuracy", "loss"], ["accuracy in %", "loss"]):
         for part, name, marker in [("train", "training", "o"), ("val", "validation", "s")]:
-            ax.plot(
-                epochs, [row[f"{part}_{quantity}"] for row in history], marker=marker, label=name
-            )
+            values = [getattr(epoch, f"{part}_{quantity}") for epoch in history]
+            ax.plot(epochs, values, marker=marker, label=name)
         ax.set(xlabel="epoch", ylabel=label, xticks=epochs)
         ax.legend()
     if title:
-        figure.suptitle(title, fontweight="semibold")
+        figure.suptitle(title, fontweight="bold")
     return figure
 
 
@@ -178,7 +177,8 @@ def plot_confusion(matrix):
 
 def animated_png(frames, milliseconds=400):
     """Frames (PIL images of one size) as the bytes of an animated PNG that loops for ever."""
-    frames = [frame.convert("P", palette=Image.Palette.ADAPTIVE, colors=128) for frame in frames]
+    palette = frames[-1].quantize(255, method=Image.Quantize.MAXCOVERAGE)
+    frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     buffer = io.BytesIO()
     frames[0].save(
         buffer,

@@ -27,10 +27,10 @@ def receptive_field(layers):
         layers: (F, S) or (F, S, D) for each layer, from the input on.
     """
     width, step = 1, 1
-    for F, S, *rest in layers:
-        D = rest[0] if rest else 1
-        width += D * (F - 1) * step
-        step *= S
+    for kernel_size, stride, *dilation in layers:
+        D = dilation[0] if dilation else 1
+        width += D * (kernel_size - 1) * step
+        step *= stride
     return width
 
 

@@ -2,12 +2,14 @@
 
 import ctypes
 import sys
+import tempfile
 import time
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from cnn.data import batches
+from cnn.data import REPOSITORY, batches, cache_folder
 
 
 def pick_device():
@@ -45,32 +47,32 @@ def evaluate(model, X, y, loss_fn, batch_size=1000):
     return total_loss / len(y), 100 * n_correct / len(y)
 
 
-def train_network(model, train_data, validation_data, epochs=3, lr=1e-3, batch_size=512):
-    """Train with Adam and return the history: one row of measurements per epoch."""
+class Epoch(NamedTuple):
+    """What is measured in one epoch: mean losses, and accuracies in percent."""
+
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+
+    def __str__(self):
+        return (
+            f"training loss {self.train_loss:.3f}, {self.train_accuracy:.2f} %"
+            f" | validation loss {self.val_loss:.3f}, {self.val_accuracy:.2f} %"
+        )
+
+
+def train_network(model, train_data, validation_data, epochs=3, lr=3e-3, batch_size=512):
+    """Train with Adam; returns the history, one Epoch of measurements for each epoch."""
     loss_fn = nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     history = []
     for epoch in range(1, epochs + 1):
         start = time.perf_counter()
-        train_loss, train_accuracy = train_one_epoch(
-            model, *train_data, loss_fn, optimizer, batch_size
-        )
-        val_loss, val_accuracy = evaluate(model, *validation_data, loss_fn)
-        seconds = time.perf_counter() - start
-        history.append(
-            dict(
-                epoch=epoch,
-                train_loss=train_loss,
-                train_accuracy=train_accuracy,
-                val_loss=val_loss,
-                val_accuracy=val_accuracy,
-                seconds=seconds,
-            )
-        )
-        print(
-            f"epoch {epoch}/{epochs}: training loss {train_loss:.3f}, {train_accuracy:.2f} %"
-            f" | validation loss {val_loss:.3f}, {val_accuracy:.2f} % | {seconds:.0f} s"
-        )
+        trained = train_one_epoch(model, *train_data, loss_fn, optimizer, batch_size)
+        validated = evaluate(model, *validation_data, loss_fn)
+        history.append(Epoch(*trained, *validated))
+        print(f"epoch {epoch}/{epochs}, {time.perf_counter() - start:.0f} s: {history[-1]}")
     return history
 
 
@@ -113,3 +115,18 @@ def keep_freed_memory():
         return False
     M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
     return bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
+
+
+def writable_folder():
+    """Where trained weights go: notebooks/checkpoints, or the cache if that cannot be written."""
+    for folder in (REPOSITORY / "notebooks" / "checkpoints", cache_folder()):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except OSError:
+            continue
+    raise OSError(
+        f"No folder to write to: neither {REPOSITORY / 'notebooks'} nor {cache_folder()}. "
+        "Set XDG_CACHE_HOME to a folder that you can write."
+    )
