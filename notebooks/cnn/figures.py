@@ -4,6 +4,8 @@ Notebooks call these functions in the cell where a thing is taught; `python -m c
 writes all of them, as SVG and as animated PNG.
 """
 
+import io
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -475,9 +477,19 @@ def write_all(folder):
         if isinstance(drawn, bytes):
             (folder / name).write_bytes(drawn)
         else:
-            drawn.savefig(folder / name, metadata={"Date": None})
+            svg = io.StringIO()
+            drawn.savefig(svg, format="svg", metadata={"Date": None})
             plt.close(drawn)
+            (folder / name).write_text(numbered_clip_paths(svg.getvalue()))
         print(f"{folder / name}: {(folder / name).stat().st_size // 1000} kB", flush=True)
+
+
+def numbered_clip_paths(svg):
+    """Number the clip paths in order: their names hang on the last bits of coordinates."""
+    names = dict.fromkeys(re.findall(r'<clipPath id="(p[0-9a-f]+)"', svg))
+    for number, name in enumerate(names, start=1):
+        svg = svg.replace(name, f"clip{number}")
+    return svg
 
 
 if __name__ == "__main__":

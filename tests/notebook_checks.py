@@ -1,0 +1,190 @@
+"""The rules for a committed notebook, each a function from a notebook to a list of problems."""
+
+import ast
+import inspect
+import re
+from itertools import pairwise
+
+from stamp import BOOTSTRAP, badge, repo_url
+
+MAX_LINES = 30
+TRAINS_OR_TIMES = {"train_network", "train_one_epoch", "train_in_order", "backward", "perf_counter"}
+IGNORES_OUTPUT = {"nbval-ignore-output", "nbval-skip"}
+IGNORE_COMMENTS = ("NBVAL_IGNORE_OUTPUT", "NBVAL_SKIP", "PYTEST_VALIDATE_IGNORE_OUTPUT")
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def where(notebook, cell):
+    return f"cell {notebook.cells.index(cell) + 1}"
+
+
+def executed_in_order(notebook):
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    expected = list(range(1, len(counts) + 1))
+    return [] if counts == expected else [f"execution counts are {counts}, expected 1..n"]
+
+
+def has_outputs(notebook):
+    """nbval passes a notebook without stored outputs, so a cell that prints must have stored it."""
+    return [
+        f"{where(notebook, cell)} prints or plots, but has no stored output"
+        for cell in code_cells(notebook)
+        if not cell.outputs and _calls(cell.source) & {"print", "show"} and not _defines_only(cell)
+    ]
+
+
+def no_errors_or_warnings(notebook):
+    return [
+        f"{where(notebook, cell)} has stored {output.get('name', output.output_type)}"
+        for cell in code_cells(notebook)
+        for output in cell.outputs
+        if output.output_type == "error" or output.get("name") == "stderr"
+    ]
+
+
+def no_widgets(notebook):
+    """GitHub shows a notebook with widget metadata as invalid; display updates fail under nbval."""
+    problems = ["widget metadata"] if "widgets" in notebook.metadata else []
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            if any("widget" in mime for mime in output.get("data", {})):
+                problems.append(f"{where(notebook, cell)} has a widget")
+            if output.get("transient") or output.output_type == "update_display_data":
+                problems.append(f"{where(notebook, cell)} updates a display")
+    return problems
+
+
+def ignored_outputs(notebook):
+    """An ignored output only where the cell trains or times, and the next code cell asserts."""
+    problems, cells = [], code_cells(notebook)
+    for cell in cells:
+        if any(comment in cell.source for comment in IGNORE_COMMENTS):
+            problems.append(f"{where(notebook, cell)}: use the tag, not a comment")
+        if not IGNORES_OUTPUT & set(cell.metadata.get("tags", [])):
+            continue
+        if "nbval-skip" in cell.metadata.tags:
+            problems.append(f"{where(notebook, cell)} is skipped")
+        if not _calls(cell.source) & TRAINS_OR_TIMES:
+            problems.append(f"{where(notebook, cell)} is ignored but neither trains nor times")
+        if not _asserts_soon(cells, cell):
+            problems.append(f"no assert in the two cells after the ignored {where(notebook, cell)}")
+    return problems
+
+
+def _asserts_soon(cells, cell):
+    """The next code cell asserts, or the one after it when a figure stands between."""
+    i = cells.index(cell)
+    return any(_has_assert(later.source) for later in cells[i + 1 : i + 3])
+
+
+def definitions_match(notebook, modules, taught=()):
+    """Functions and classes of the notebook equal those of the package; docstrings aside."""
+    ours = {}
+    for module in modules:
+        ours |= {name: node for name, node in _definitions(inspect.getsource(module)).items()}
+    theirs = {}
+    for cell in code_cells(notebook):
+        theirs |= _definitions(cell.source)
+    missing = [f"{name} is not defined in the notebook" for name in taught if name not in theirs]
+    missing += [f"{name} is not in the package" for name in taught if name not in ours]
+    drifted = [
+        f"{name} differs between the notebook and the package"
+        for name in theirs.keys() & ours.keys()
+        if ast.dump(theirs[name]) != ast.dump(ours[name])
+    ]
+    return missing + sorted(drifted)
+
+
+def figures_described(notebook):
+    """A cell with a picture begins with a caption and an alternative text, on one line each."""
+    problems = []
+    for cell in code_cells(notebook):
+        if not any("image/png" in output.get("data", {}) for output in cell.outputs):
+            continue
+        caption = re.search(r'^#\| fig-cap: "([^"]+)"$', cell.source, re.M)
+        alt = re.search(r'^#\| fig-alt: "([^"]+)"$', cell.source, re.M)
+        if not caption or not alt:
+            problems.append(f"{where(notebook, cell)} lacks fig-cap or fig-alt")
+        elif len(alt[1]) < 60 or alt[1] == caption[1]:
+            problems.append(f"{where(notebook, cell)}: the alternative text says too little")
+    return problems
+
+
+def plain_markdown(notebook):
+    """Markdown that JupyterLab, Colab, GitHub and Quarto all render; headings in order."""
+    problems, levels = [], []
+    for cell in notebook.cells:
+        if cell.cell_type != "markdown":
+            continue
+        text = re.sub(r"`[^`]*`|\$\$.*?\$\$|\$[^$]*\$", "", cell.source, flags=re.S)
+        for pattern, name in [
+            (r"^:::", "a fenced div"),
+            (r"(?<!\w)@(fig|eq|sec|tbl)-", "a Quarto reference"),
+            (r"\{[#.]", "a Quarto attribute"),
+            (r"<(?!/?(details|summary)\b)/?[a-z]", "raw HTML"),
+            (r"!\[", "an image file instead of an output"),
+        ]:
+            if re.search(pattern, text, re.M):
+                problems.append(f"{where(notebook, cell)} has {name}")
+        levels += [len(marks) for marks in re.findall(r"^(#+) ", text, re.M)]
+    if levels[:1] != [1] or levels.count(1) != 1:
+        problems.append("the notebook must begin with its only first-level heading")
+    if any(after > before + 1 for before, after in pairwise(levels)):
+        problems.append("a heading level is skipped")
+    return problems
+
+
+def short_cells(notebook):
+    """Code that a reader can take in; the bootstrap cell, which readers skip, aside."""
+    return [
+        f"{where(notebook, cell)} has {lines} lines"
+        for cell in code_cells(notebook)[1:]
+        if (lines := len(cell.source.splitlines())) > MAX_LINES
+    ]
+
+
+def stamped_with_the_address(notebook, name):
+    url, first = repo_url(), notebook.cells[0].source
+    problems = []
+    if badge(name, url) not in first.splitlines():
+        problems.append("the Colab link differs from repo-url: run `make stamp`")
+    if code_cells(notebook)[0].source != BOOTSTRAP.format(url=url):
+        problems.append("the bootstrap cell differs from tools/stamp.py: run `make stamp`")
+    return problems
+
+
+def _tree(source):
+    return ast.parse(source)
+
+
+def _calls(source):
+    """Names of the functions and methods that the source calls."""
+    names = set()
+    for node in ast.walk(_tree(source)):
+        if isinstance(node, ast.Call):
+            names.add(getattr(node.func, "id", None) or getattr(node.func, "attr", None))
+    return names
+
+
+def _has_assert(source):
+    return any(isinstance(node, ast.Assert) for node in ast.walk(_tree(source)))
+
+
+def _defines_only(cell):
+    kinds = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+    return all(isinstance(node, kinds) for node in _tree(cell.source).body)
+
+
+def _definitions(source):
+    """Top-level functions and classes as syntax trees without docstrings."""
+    found = {}
+    for node in _tree(source).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            for inner in ast.walk(node):
+                if isinstance(inner, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(inner):
+                    inner.body = inner.body[1:] or [ast.Pass()]
+            found[node.name] = node
+    return found

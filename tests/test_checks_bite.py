@@ -1,0 +1,175 @@
+"""Break a copy of a real notebook in many ways and see that each is caught."""
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import notebook_checks as checks
+import pytest
+from nbclient import NotebookClient
+
+import cnn.shapes
+
+REPOSITORY = Path(__file__).parents[1]
+NOTEBOOK_02 = REPOSITORY / "notebooks" / "02-convolution.ipynb"
+
+
+@pytest.fixture(scope="module")
+def sound():
+    """The cells of notebook 02 that compute sizes, with their definitions and outputs."""
+    notebook = nbformat.read(NOTEBOOK_02, as_version=4)
+    wanted = ("def output_size(", "def receptive_field(")
+    notebook.cells = [
+        nbformat.v4.new_markdown_cell("# A copy"),
+        nbformat.v4.new_code_cell("import itertools"),
+        *[cell for cell in notebook.cells if any(text in cell.source for text in wanted)],
+        nbformat.v4.new_code_cell("assert output_size(28, 3) == 26"),
+    ]
+    NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    return notebook
+
+
+def nbval(notebook, folder):
+    """Compare a notebook with a fresh run, as `make test` does; returns the finished process."""
+    path = folder / "copy.ipynb"
+    nbformat.write(notebook, path)
+    sanitizer = REPOSITORY / "tests" / "sanitize.cfg"
+    options = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", sanitizer]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, path],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_a_sound_copy_passes(sound, tmp_path):
+    done = nbval(sound, tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "4 passed" in done.stdout
+    assert checks.executed_in_order(sound) == []
+    assert checks.has_outputs(sound) == []
+    assert checks.definitions_match(sound, [cnn.shapes], ["output_size", "receptive_field"]) == []
+
+
+@pytest.fixture
+def broken(sound):
+    return copy.deepcopy(sound)
+
+
+def test_wrong_number_in_a_stored_output(broken, tmp_path):
+    output = broken.cells[2].outputs[0]
+    assert "26" in output.text
+    output.text = output.text.replace("26", "27")
+    assert nbval(broken, tmp_path).returncode == 1
+
+
+def test_a_failing_assert(broken, tmp_path):
+    broken.cells[-1].source = "assert output_size(28, 3) == 28"
+    done = nbval(broken, tmp_path)
+    assert done.returncode == 1
+    assert "AssertionError" in done.stdout
+
+
+def test_a_changed_definition_changes_the_output(broken, tmp_path):
+    broken.cells[2].source = broken.cells[2].source.replace("// S + 1", "// S + 2")
+    assert nbval(broken, tmp_path).returncode == 1
+
+
+def test_a_drifted_definition(broken):
+    broken.cells[3].source = broken.cells[3].source.replace("step *= stride", "step += stride")
+    problems = checks.definitions_match(broken, [cnn.shapes])
+    assert problems == ["receptive_field differs between the notebook and the package"]
+
+
+def test_a_docstring_may_differ(broken):
+    broken.cells[3].source = broken.cells[3].source.replace("Width in input", "The width in input")
+    assert checks.definitions_match(broken, [cnn.shapes]) == []
+
+
+def test_a_renamed_definition(broken):
+    broken.cells[2].source = broken.cells[2].source.replace("output_size", "size_of_output")
+    problems = checks.definitions_match(broken, [cnn.shapes], ["output_size"])
+    assert problems == ["output_size is not defined in the notebook"]
+
+
+def test_swapped_cells(broken):
+    broken.cells[2], broken.cells[3] = broken.cells[3], broken.cells[2]
+    assert checks.executed_in_order(broken)
+
+
+def test_a_cell_that_never_ran(broken):
+    broken.cells[2].execution_count = None
+    assert checks.executed_in_order(broken)
+
+
+def test_a_missing_output(broken):
+    broken.cells[2].outputs = []
+    assert checks.has_outputs(broken)
+
+
+def test_a_stored_error(broken):
+    broken.cells[2].outputs = [nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])]
+    assert checks.no_errors_or_warnings(broken)
+
+
+def test_a_stored_warning(broken):
+    broken.cells[2].outputs.append(nbformat.v4.new_output("stream", name="stderr", text="careful"))
+    assert checks.no_errors_or_warnings(broken)
+
+
+def test_widgets(broken):
+    broken.metadata["widgets"] = {}
+    assert checks.no_widgets(broken)
+
+
+def test_an_ignored_cell_that_neither_trains_nor_times(broken):
+    broken.cells[2].metadata["tags"] = ["nbval-ignore-output"]
+    assert checks.ignored_outputs(broken) == ["cell 3 is ignored but neither trains nor times"]
+
+
+def test_an_ignored_training_cell_without_an_assert_after_it(broken):
+    broken.cells[2].source = "train_network(model)"
+    broken.cells[2].metadata["tags"] = ["nbval-ignore-output"]
+    broken.cells[-1].source = "print(1)"
+    assert any("no assert" in problem for problem in checks.ignored_outputs(broken))
+
+
+def test_an_ignore_comment(broken):
+    broken.cells[2].source = "# NBVAL_IGNORE_OUTPUT\n" + broken.cells[2].source
+    assert checks.ignored_outputs(broken)
+
+
+def test_a_figure_without_alternative_text(broken):
+    broken.cells[2].outputs = [nbformat.v4.new_output("display_data", data={"image/png": ""})]
+    assert checks.figures_described(broken)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "::: {.note}",
+        "see @fig-window",
+        "## Title {#sec-title}",
+        "<div>raw</div>",
+        "![picture](images/x.svg)",
+        "# A second title",
+        "#### too deep",
+    ],
+)
+def test_markdown_that_only_some_readers_see(broken, text):
+    broken.cells[0].source += "\n\n" + text
+    assert checks.plain_markdown(broken)
+
+
+def test_a_long_cell(broken):
+    broken.cells[2].source += "\npass" * checks.MAX_LINES
+    assert checks.short_cells(broken)
+
+
+def test_another_address(broken):
+    problems = checks.stamped_with_the_address(broken, "copy.ipynb")
+    assert len(problems) == 2

@@ -1,0 +1,63 @@
+"""The files in images/ are what cnn.figures draws today."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnn import figures
+
+IMAGES = Path(__file__).parents[1] / "images"
+
+
+@pytest.fixture(scope="module")
+def redrawn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    figures.write_all(folder)
+    return folder
+
+
+def frames(path):
+    image = Image.open(path)
+    for i in range(image.n_frames):
+        image.seek(i)
+        yield np.asarray(image.convert("RGB"), dtype=int)
+
+
+def test_every_file_has_its_function():
+    assert {path.name for path in IMAGES.iterdir()} == figures.FIGURES.keys()
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_fresh(name, redrawn):
+    stored, fresh = IMAGES / name, redrawn / name
+    if name.endswith(".svg"):
+        same = stored.read_text() == fresh.read_text()
+        assert same, f"{name} is stale: run `make figures`"
+    else:
+        pairs = list(zip(frames(stored), frames(fresh), strict=True))
+        assert len(pairs) > 10
+        assert all(np.abs(a - b).mean() < 1 for a, b in pairs), f"{name}: run `make figures`"
+
+
+@pytest.mark.parametrize("name", [name for name in figures.FIGURES if name.endswith(".svg")])
+def test_svg_is_light_and_self_contained(name):
+    text = (IMAGES / name).read_text()
+    assert len(text) < 500_000
+    assert "<text" not in text, "text must be paths, so that no font is needed"
+    assert 'href="http' not in text
+
+
+def test_times_read_by_hand():
+    assert figures.times_read(5, kernel_size=3, stride=2)[0].tolist() == [1, 1, 2, 1, 1]
+    assert figures.times_read(4, kernel_size=3, stride=2)[0].tolist() == [1, 1, 1, 0]
+
+
+def test_colour_picture_is_a_picture():
+    picture = figures.colour_picture()
+    assert picture.shape == (3, 48, 48)
+    assert picture.min() >= 0
+    assert picture.max() <= 1
+    red, _, blue = picture[:, 16, 31]
+    assert red > blue, "the sun is not blue"

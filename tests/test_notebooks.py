@@ -1,0 +1,137 @@
+"""Every committed notebook keeps the rules; nbval compares its outputs separately."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import notebook_checks as checks
+import pytest
+import stamp
+
+import cnn.data
+import cnn.models
+import cnn.shapes
+import cnn.training
+
+REPOSITORY = Path(__file__).parents[1]
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+MODULES = [cnn.data, cnn.models, cnn.shapes, cnn.training]
+
+# What each notebook must define in full, and the package must hold.
+TAUGHT = {
+    "01-data": ["split_train_validation", "as_tensors", "batches"],
+    "02-convolution": [
+        "output_size",
+        "count_parameters",
+        "multiply_adds",
+        "receptive_field",
+        "walk",
+    ],
+    "03-training": ["CNN", "MLP", "Epoch", "train_one_epoch", "evaluate", "train_network"],
+}
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def notebook(path):
+    return nbformat.read(path, as_version=4)
+
+
+def test_the_series_is_complete():
+    assert {path.stem for path in NOTEBOOKS} >= TAUGHT.keys()
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        checks.executed_in_order,
+        checks.has_outputs,
+        checks.no_errors_or_warnings,
+        checks.no_widgets,
+        checks.ignored_outputs,
+        checks.figures_described,
+        checks.plain_markdown,
+        checks.short_cells,
+    ],
+    ids=lambda rule: rule.__name__,
+)
+def test_rule(rule, notebook):
+    assert rule(notebook) == []
+
+
+def test_definitions_match_the_package(notebook, path):
+    assert checks.definitions_match(notebook, MODULES, TAUGHT.get(path.stem, [])) == []
+
+
+def test_stamp(notebook, path):
+    assert checks.stamped_with_the_address(notebook, path.name) == []
+
+
+def test_valid_and_small(notebook, path):
+    nbformat.validate(notebook)
+    assert path.stat().st_size < 2_000_000
+
+
+def test_links_to_files_resolve(notebook, path):
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not target.startswith("https://"):
+            assert (path.parent / target.split("#")[0]).exists(), target
+
+
+def test_papers_are_in_the_bibliography(notebook):
+    """A link to a paper (arXiv, DOI, PMLR, JMLR) names an entry of references.bib."""
+    bibliography = (REPOSITORY / "references.bib").read_text()
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    papers = re.findall(r"https://(?:arxiv\.org/abs/|doi\.org/)([^)\s]+)", text)
+    assert [paper for paper in papers if paper not in bibliography] == []
+
+
+def run_bootstrap(folder, url):
+    """Run the bootstrap cell in an empty folder, without pip, and import cnn from the result."""
+    source = stamp.BOOTSTRAP.format(url=url) + "\nimport cnn.shapes\nprint(cnn.shapes.__file__)"
+    source = source.replace('"pip", "install"', '"no_such_module", "install"')
+    return subprocess.run(
+        [sys.executable, "-c", source], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_bootstrap_fetches_the_course(tmp_path):
+    origin, empty = tmp_path / "origin", tmp_path / "empty"
+    for file in ["__init__.py", "shapes.py"]:
+        target = origin / "notebooks" / "cnn" / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text((REPOSITORY / "notebooks" / "cnn" / file).read_text())
+    git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", "-C", origin]
+    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "course"]):
+        subprocess.run([*git, *command], check=True)
+    empty.mkdir()
+
+    for _ in ("first run", "after a restart of the kernel"):
+        done = run_bootstrap(empty, f"file://{origin}")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip().startswith(str(empty))
+
+
+def test_bootstrap_says_what_failed(tmp_path):
+    done = run_bootstrap(tmp_path, f"file://{tmp_path}/nowhere")
+    assert done.returncode != 0
+    assert "Could not fetch the course" in done.stderr
+    assert "nowhere" in done.stderr
+
+
+def test_repository_address_stands_once():
+    """Only _quarto.yml and what is stamped from it name the public address."""
+    tracked = subprocess.run(
+        ["git", "grep", "--files-with-matches", "--fixed-strings", stamp.repo_url()],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    assert [f for f in tracked if not f.endswith(".ipynb")] == ["_quarto.yml"]
