@@ -7,8 +7,10 @@ import gzip
 import hashlib
 import os
 import shutil
+import socket
 import tempfile
 import zlib
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +19,7 @@ from torch.utils.data import random_split
 from torchvision.datasets import MNIST
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+TIMEOUT = 20  # seconds to wait for a download mirror: behind some firewalls none ever answers
 
 
 class DataError(RuntimeError):
@@ -108,12 +111,10 @@ def find_mnist():
         raw = root / "MNIST" / "raw"
         if _all_intact(raw):
             return root, place
-        if all((raw / file.archive_name).exists() for file in RAW_FILES):
+        if all(os.access(raw / file.archive_name, os.R_OK) for file in RAW_FILES):
             return _extract_all(raw, root, place)
         if place == "$CNN_DATA":
-            print(
-                f"$CNN_DATA is {root}, but {raw} does not hold the MNIST files. Looking elsewhere."
-            )
+            print(f"$CNN_DATA is {root}, but {raw} has no readable MNIST files. Looking elsewhere.")
     return _download()
 
 
@@ -143,27 +144,24 @@ def _is_intact(path, file):
 
 
 def _extract_all(archives, root, place):
-    """Extract beside the archives, or into the cache where that folder cannot be written."""
+    """Extract beside the archives, or into the cache where that folder is read-only or full."""
     for file in RAW_FILES:
         _check_archive(archives / file.archive_name, file)
     try:
         _extract_into(archives, archives)
         return root, place
-    except _NOT_WRITABLE:
+    except OSError as error:
         cache = cache_folder()
-        print(f"{archives} is read-only: extracting into {cache}")
+        print(f"{archives} cannot be written ({error.strerror}): extracting into {cache}")
     try:
         _extract_into(archives, cache / "MNIST" / "raw")
         return cache, f"{place}, extracted into {cache}"
-    except _NOT_WRITABLE as error:
+    except OSError as error:
         raise DataError(
-            f"Neither {archives} nor the cache {cache} can be written ({error}).\n"
-            "Set XDG_CACHE_HOME to a folder you can write, or CNN_DATA to a folder in which "
-            "MNIST/raw/ holds the extracted files."
+            f"MNIST could be extracted neither into {archives} nor into the cache {cache} "
+            f"({error}).\nIt needs 55 MB. Free some room there, or set XDG_CACHE_HOME to a folder "
+            "that you can write, or CNN_DATA to one in which MNIST/raw/ holds the extracted files."
         ) from error
-
-
-_NOT_WRITABLE = (PermissionError, FileExistsError, NotADirectoryError)
 
 
 def _check_archive(path, file):
@@ -181,14 +179,11 @@ def _extract_into(archives, raw):
 
     Several processes may do this at once: the rename is atomic and all write the same content.
     """
-    try:
-        raw.mkdir(parents=True, exist_ok=True)
-        for file in RAW_FILES:
-            if not _is_intact(raw / file.name, file):
-                with gzip.open(archives / file.archive_name) as source:
-                    _write_atomically(source, raw / file.name)
-    except OSError as error:
-        raise _explained(error, raw) from error
+    raw.mkdir(parents=True, exist_ok=True)
+    for file in RAW_FILES:
+        if not _is_intact(raw / file.name, file):
+            with gzip.open(archives / file.archive_name) as source:
+                _write_atomically(source, raw / file.name)
 
 
 def _write_atomically(source, path):
@@ -203,24 +198,12 @@ def _write_atomically(source, path):
         raise
 
 
-def _explained(error, folder):
-    """The error to raise: 'not writable' stays what it is, all else says what to do."""
-    if isinstance(error, _NOT_WRITABLE):
-        return error
-    if error.errno == _READ_ONLY_FILE_SYSTEM:
-        return PermissionError(*error.args)
-    return DataError(
-        f"MNIST could not be extracted into {folder}: {error.strerror or error}.\n"
-        "It needs 55 MB. Free some room, or set CNN_DATA or XDG_CACHE_HOME to another folder."
-    )
-
-
-_READ_ONLY_FILE_SYSTEM = 30  # errno.EROFS
-
-
 def _download():
     """Download into a temporary folder through torchvision's mirrors, then move into the cache."""
     cache = cache_folder()
+    print(f"MNIST is in no folder of this machine: downloading it (11 MB) into {cache}", flush=True)
+    usual_timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as temporary:
@@ -231,7 +214,7 @@ def _download():
             (cache / "MNIST" / "raw").mkdir(parents=True, exist_ok=True)
             for file in RAW_FILES:
                 (downloaded / file.name).replace(cache / "MNIST" / "raw" / file.name)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, HTTPException) as error:
         places = "\n".join(f"  {root / 'MNIST' / 'raw'}  ({place})" for root, place in _places())
         raise DataError(
             f"MNIST was found in none of these places:\n{places}\n"
@@ -239,4 +222,6 @@ def _download():
             "Without internet: copy the four .gz archives from the repository's data/MNIST/raw "
             "into MNIST/raw/ below a folder of yours, and set CNN_DATA to that folder."
         ) from error
+    finally:
+        socket.setdefaulttimeout(usual_timeout)
     return cache, f"the download mirrors, now in {cache}"

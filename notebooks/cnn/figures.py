@@ -1,23 +1,25 @@
 """The concept figures of the course, drawn from real digits and real layers.
 
 Notebooks call these functions in the cell where a thing is taught; `python -m cnn.figures FOLDER`
-writes all of them, as SVG and as animated PNG.
+writes all of them, as SVG and as animated PNG. Blue is what goes in, orange is the kernel, green is
+what comes out; every colour is also named by a label.
 """
 
-import io
-import re
 import sys
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.patches import ConnectionPatch, Rectangle
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 from torchvision.datasets import MNIST
 
-from cnn.data import find_mnist
+from cnn.data import as_tensors, find_mnist
 from cnn.models import CNN
 from cnn.plotting import (
     ACCENT,
@@ -27,101 +29,229 @@ from cnn.plotting import (
     MUTED,
     OUTPUT,
     PAPER,
+    PIXELS,
     SIGNED,
     animated_png,
     as_picture,
-    show_numbers,
-    show_pixels,
+    contrasting,
     use_course_style,
 )
-from cnn.shapes import walk
+from cnn.shapes import count_parameters, output_size, walk
 
 KERNELS = {
     "blur": torch.ones(3, 3) / 9,
     "vertical edges": torch.tensor([[-1.0, 0, 1]] * 3),
     "horizontal edges": torch.tensor([[-1.0, 0, 1]] * 3).T.contiguous(),
-    "corners and dots": torch.tensor([[-1.0, -1, -1], [-1, 8, -1], [-1, -1, -1]]),
+    "all edges": torch.tensor([[-1.0, -1, -1], [-1, 8, -1], [-1, -1, -1]]),
 }
 EDGE = KERNELS["vertical edges"]
 
 
 @cache
-def digits():
-    """All training digits, float (60000, 28, 28) in [0, 1]."""
-    return MNIST(find_mnist()[0]).data.float() / 255
+def digits(n=100):
+    """The first n training digits and their labels: float (N, 1, 28, 28) in [0, 1], int64 (N,)."""
+    return as_tensors(MNIST(find_mnist()[0]), slice(n))
+
+
+def nine():
+    """The digit of most figures, a handwritten nine, float (28, 28)."""
+    return digits()[0][4, 0]
+
+
+CORNER = (6, 11)  # row and column of the nine at which crops begin
 
 
 def crop(size=8):
-    """A square out of the first training digit, rounded to one decimal so that it can be read."""
-    return (digits()[0, 4 : 4 + size, 13 : 13 + size] * 10).round() / 10
+    """A square out of the nine, rounded to one decimal so that it can be read."""
+    row, column = CORNER
+    return (nine()[row : row + size, column : column + size] * 10).round() / 10
 
 
-def outline(ax, row, column, height, width, colour, style="-"):
-    """Draw a frame around whole pixels of an image."""
-    corner = (column - 0.5, row - 0.5)
-    frame = Rectangle(corner, width, height, fill=False, edgecolor=colour, lw=3, linestyle=style)
-    frame.set_clip_on(False)
-    ax.add_patch(frame)
+def convolve(image, kernel, **settings):
+    """One image (H, W) with one kernel (F, F); settings as for `F.conv2d`."""
+    return F.conv2d(image[None, None], kernel[None, None], **settings)[0, 0] + 0.0
 
 
-def coloured_title(ax, text, colour):
-    ax.set_title(text, color=colour)
+# --- drawing: everything stands on one canvas, measured in inches from the top left -------------
 
 
-def symbol(ax, text):
-    """A sign such as = between two panels."""
+class Box(NamedTuple):
+    """A rectangle on the canvas, in inches; `cell` is the side of one pixel of what it shows."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    cell: float = 1.0
+
+    @property
+    def right(self):
+        return self.x + self.width
+
+    @property
+    def bottom(self):
+        return self.y + self.height
+
+    @property
+    def middle(self):
+        return self.x + self.width / 2, self.y + self.height / 2
+
+    @property
+    def corners(self):
+        return [
+            (self.x, self.y),
+            (self.right, self.y),
+            (self.right, self.bottom),
+            (self.x, self.bottom),
+        ]
+
+    def part(self, row, column, height, width=None):
+        """The box of some of its pixels."""
+        x, y = self.x + column * self.cell, self.y + row * self.cell
+        return Box(x, y, (width or height) * self.cell, height * self.cell, self.cell)
+
+
+def canvas(width, height):
+    """An empty figure of that size in inches; returns the figure and its coordinate system."""
+    figure = plt.figure(figsize=(width, height))
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(0, width), ylim=(height, 0))
     ax.set_axis_off()
-    ax.text(0.5, 0.5, text, fontsize=20, ha="center", va="center", transform=ax.transAxes)
+    return figure, ax
+
+
+def pixels(ax, image, x, y, width, colour=MUTED, cmap=PIXELS, vmin=0, vmax=1, order=2, line=1.2):
+    """Draw an image (H, W) or (H, W, 3) with its top left corner at (x, y); returns its Box."""
+    cell = width / image.shape[1]
+    box = Box(x, y, width, cell * image.shape[0], cell)
+    if image.ndim == 2:  # 64 steps: what the last bit of a float says must not change a file
+        image = (((image - vmin) / (vmax - vmin)).clamp(0, 1) * 64).round() / 64
+    extent = (box.x, box.right, box.bottom, box.y)
+    settings = {"aspect": "auto", "interpolation": "none", "zorder": order}
+    ax.imshow(image.numpy(), cmap=cmap, vmin=0, vmax=1, extent=extent, **settings)
+    frame(ax, box, colour, line, order=order + 0.5)
+    return box
+
+
+def numbers(ax, matrix, x, y, cell, colour, text="{:g}", size=8, line=2.2, **colours):
+    """Draw a matrix (H, W) as cells with their numbers; NaN leaves a cell empty. Returns its Box.
+
+    Args:
+        colours: `cmap`, `vmin`, `vmax`.
+    """
+    cmap = mpl.colormaps[colours.get("cmap", PIXELS)]
+    scale = mpl.colors.Normalize(colours.get("vmin", 0), colours.get("vmax", 1), clip=True)
+    height, width = matrix.shape
+    box = Box(x, y, width * cell, height * cell, cell)
+    cells, fills = [], []
+    for row in range(height):
+        for column in range(width):
+            value, place = matrix[row, column].item(), box.part(row, column, 1)
+            empty = value != value  # NaN
+            cells.append(place.corners)
+            fills.append(PAPER if empty else cmap(scale(value)))
+            if not empty:
+                ink = contrasting(fills[-1])
+                write(ax, text.format(value), *place.middle, ink, size, "normal")
+    squares = PolyCollection(cells, facecolors=fills, edgecolors="#00000030", lw=0.4, zorder=2)
+    ax.add_collection(squares, autolim=False)
+    frame(ax, box, colour, line)
+    return box
+
+
+def frame(ax, box, colour, line=2.2, style="-", order=5):
+    """Draw the border of a Box."""
+    look = {"fill": False, "ec": colour, "lw": line, "ls": style, "joinstyle": "miter"}
+    ax.add_patch(Rectangle(box[:2], box.width, box.height, zorder=order, **look))
+
+
+def write(ax, text, x, y, colour=INK, size=10, weight="bold", align="center"):
+    """Write text, vertically centred on y, with real minus signs."""
+    look = {"color": colour, "fontsize": size, "fontweight": weight, "linespacing": 1.35}
+    lines = text.count("\n")
+    if not lines:
+        y += 0.35 * size / 72  # half the height of a capital letter, in inches
+    place = {"ha": align, "va": "center" if lines else "baseline", "zorder": 8}
+    ax.text(x, y, text.replace("-", "−"), **place, **look)
+
+
+def name(ax, box, text, colour, detail="", size=10.5):
+    """Write a name above a Box, and a detail such as its shape below it."""
+    write(ax, text, box.middle[0], box.y - 0.17, colour, size)
+    write(ax, detail, box.middle[0], box.bottom + 0.18, INK, size - 1.5, "normal")
+
+
+def beam(ax, start, end, colour, order=4):
+    """Join the right edge of one Box with the left edge of another; shaded behind the images."""
+    upper, lower = [(start.right, start.y), (end.x, end.y)], [(start.right, start.bottom)]
+    lower.append((end.x, end.bottom))
+    ax.add_patch(Polygon(upper + lower[::-1], fc=colour, ec="none", alpha=0.13, zorder=1))
+    for line in (upper, lower):
+        ax.plot(*zip(*line), color=colour, lw=0.9, ls="-", zorder=order)
+
+
+def arrow(ax, start, end, colour=MUTED):
+    """An arrow from one point to another."""
+    look = {"arrowstyle": "-|>", "mutation_scale": 11, "shrinkA": 0, "shrinkB": 0, "lw": 1.4}
+    ax.add_patch(FancyArrowPatch(start, end, color=colour, **look))
 
 
 # --- one step of a convolution -------------------------------------------------------------------
 
 
-def convolution_step(row=1, column=2, filled=None):
+def convolution_step(row=3, column=1, filled=None):
     """One window of the input, its products with the kernel, and the sum in the output.
 
     Args:
         row, column: the output pixel that is computed.
         filled: how many output pixels are shown, in reading order; all of them by default.
     """
-    image = crop()
-    output = F.conv2d(image[None, None], EDGE[None, None])[0, 0]  # (6, 6)
-    window = image[row : row + 3, column : column + 3]
+    image, output = crop(), convolve(crop(), EDGE)  # (8, 8), (6, 6)
+    products = image[row : row + 3, column : column + 3] * EDGE + 0.0
     shown = output.flatten().clone()
     shown[output.numel() if filled is None else filled :] = torch.nan
 
-    figure, axes = plt.subplots(
-        1, 7, figsize=(11.5, 3.3), width_ratios=[8, 0.8, 3, 0.8, 3, 0.8, 6], layout="constrained"
-    )
-    show_numbers(axes[0], image, fontsize=8)
-    coloured_title(axes[0], "input 8 × 8", INPUT)
-    outline(axes[0], row, column, 3, 3, INPUT)
-    symbol(axes[1], "×")
-    show_numbers(axes[2], EDGE, SIGNED, vmin=-2, vmax=2)
-    coloured_title(axes[2], "kernel 3 × 3", KERNEL)
-    outline(axes[2], 0, 0, 3, 3, KERNEL)
-    symbol(axes[3], "=")
-    show_numbers(axes[4], window * EDGE + 0.0, SIGNED, vmin=-2, vmax=2, fmt="{:.1f}", fontsize=9)
-    axes[4].set_title("nine products")
-    axes[4].set_xlabel(
-        f"their sum: {output[row, column] + 0.0:.1f}".replace("-", "−"),
-        fontweight="bold",
-        fontsize=12,
-    )
-    symbol(axes[5], "→")
-    show_numbers(axes[6], shown.view(6, 6), SIGNED, vmin=-4, vmax=4, fmt="{:.1f}", fontsize=9)
-    coloured_title(axes[6], "output 6 × 6", OUTPUT)
-    outline(axes[6], row, column, 1, 1, OUTPUT)
+    figure, ax = canvas(9.7, 4.05)
+    whole = pixels(ax, nine(), 0.1, 1.15, 1.35, INPUT)
+    name(ax, whole, "a digit", INPUT, "28 × 28")
+    source = numbers(ax, image, 1.95, 0.45, 0.345, INPUT)
+    name(ax, source, "input, 8 × 8", INPUT)
+    weights = numbers(ax, EDGE, 5.45, 0.45, 0.33, KERNEL, cmap=SIGNED, vmin=-2, vmax=2, size=9)
+    name(ax, weights, "kernel, 3 × 3", KERNEL)
+    signed = {"cmap": SIGNED, "vmin": -3, "vmax": 3, "text": "{:.1f}"}
+    result = numbers(ax, products, 5.38, 2.05, 0.38, MUTED, **signed, line=1)
+    name(ax, result, "nine products", INK)
+    target = numbers(ax, shown.view(6, 6), 7.25, 0.6, 0.385, OUTPUT, **signed)
+    name(ax, target, "output, 6 × 6", OUTPUT)
+
+    frame(ax, whole.part(*CORNER, 8), INPUT, 1.6)
+    beam(ax, whole.part(*CORNER, 8), source, INPUT)
+    window, pixel = source.part(row, column, 3), target.part(row, column, 1)
+    frame(ax, window, KERNEL, 3, order=6)
+    frame(ax, pixel, OUTPUT, 3, order=6)
+    beam(ax, window, result, KERNEL)
+    beam(ax, result, pixel, OUTPUT)
+    write(ax, "×", 5.945, 1.61, KERNEL, 13)
+    total = f"{output[row, column]:.1f}"
+    sum_of_products = _as_sum(products)
+    write(ax, f"{sum_of_products}  =  {total}", 5.945, 3.62, INK, 10.5)
     return figure
+
+
+def _as_sum(products):
+    """The nine numbers of a matrix as one line of text with signs."""
+    first, *others = products.flatten().tolist()
+    signs = [f"{'+' if value >= 0 else '-'} {abs(value):.1f}" for value in others]
+    return " ".join([f"{first:.1f}", *signs])
 
 
 def convolution_window():
     """The same, animated: the window visits all 36 positions. Bytes of an animated PNG."""
     frames = [
-        as_picture(convolution_step(place // 6, place % 6, filled=place + 1), dpi=90)
+        as_picture(convolution_step(place // 6, place % 6, filled=place + 1), dpi=100)
         for place in range(36)
     ]
-    return animated_png(frames + 4 * frames[-1:], milliseconds=350)
+    return animated_png(frames + 5 * frames[-1:], milliseconds=450)
 
 
 # --- whole digits --------------------------------------------------------------------------------
@@ -129,22 +259,50 @@ def convolution_window():
 
 def kernels_on_a_digit():
     """One digit and what four kernels make of it."""
-    digit = digits()[0]
-    figure, axes = plt.subplots(
-        2, 5, figsize=(10, 4.3), height_ratios=[1, 2.3], layout="constrained"
-    )
-    axes[0, 0].set_axis_off()
-    show_pixels(axes[1, 0], digit)
-    axes[1, 0].set_xlabel("input", color=INPUT, fontweight="bold")
-    for (name, kernel), top, bottom in zip(KERNELS.items(), axes[0, 1:], axes[1, 1:]):
-        reach = kernel.clamp(min=0).sum()  # of an output, for pixels in [0, 1]
-        numbers = (kernel * 9).round() if name == "blur" else kernel
-        show_numbers(top, numbers, SIGNED, vmin=-8, vmax=8, fontsize=9)
-        top.set_title(name + (" (÷ 9)" if name == "blur" else ""), color=KERNEL, fontsize=11)
-        output = F.conv2d(digit[None, None], kernel[None, None])[0, 0]  # (26, 26)
-        show_pixels(bottom, output, SIGNED, vmin=-reach, vmax=reach)
-        bottom.set_xlabel("output", color=OUTPUT, fontweight="bold")
+    figure, ax = canvas(9.7, 3.6)
+    digit = nine()
+    whole = pixels(ax, digit, 0.1, 1.6, 1.7, INPUT, line=2.2)
+    name(ax, whole, "input", INPUT, "28 × 28")
+    for place, (title, kernel) in enumerate(KERNELS.items()):
+        x = 2.1 + 1.92 * place
+        output = convolve(digit, kernel)  # (26, 26)
+        look = {"cmap": SIGNED, "vmin": -output.abs().max(), "vmax": output.abs().max()}
+        if title == "blur":
+            look = {}
+        result = pixels(ax, output, x, 1.66, 1.7 * 26 / 28, OUTPUT, line=2.2, **look)
+        if title in ("vertical edges", "horizontal edges"):
+            _sign_extremes(ax, output, result)
+        weights = _kernel(ax, kernel, x + 0.43, 0.35, 0.24, ninths=title == "blur")
+        name(ax, weights, title, KERNEL)
+        arrow(ax, (weights.middle[0], 1.15), (weights.middle[0], 1.6), KERNEL)
+        name(ax, result, "", OUTPUT, "output 26 × 26" if place == 0 else "26 × 26")
     return figure
+
+
+def _sign_extremes(ax, output, box):
+    """A plus at the largest value and a minus at the smallest, for readers without colour."""
+    rounded = (output * 1000).round()  # so that the last bit does not decide between equals
+    margin = 5  # keep the signs off the frame
+    inner = rounded[margin:-margin, margin:-margin]
+    assert (inner.max(), inner.min()) == (rounded.max(), rounded.min())
+    for place, sign in [(inner.argmax(), "+"), (inner.argmin(), "-")]:
+        row, column = divmod(place.item(), inner.shape[1])
+        x, y = box.part(row + margin, column + margin, 1).middle
+        ax.add_patch(Circle((x, y), 0.085, fc=PAPER, ec=INK, lw=0.8, zorder=7))
+        write(ax, sign, x, y, INK, 9)
+
+
+def _kernel(ax, kernel, x, y, cell, ninths=False):
+    """A small kernel with its weights; as whole numbers over nine if asked for."""
+    shown = (9 * kernel if ninths else kernel).round() + 0.0
+    reach = 2 * shown.abs().max().clamp(min=1).item()
+    look = {"cmap": SIGNED, "vmin": -reach, "vmax": reach, "size": 7.5, "line": 1.8}
+    box = numbers(ax, shown, x, y, cell, KERNEL, **look)
+    if ninths:
+        below = ninths == "÷ 9 below"
+        place = (box.middle[0], box.bottom + 0.13) if below else (box.right + 0.25, box.middle[1])
+        write(ax, "÷ 9", *place, KERNEL, 9)
+    return box
 
 
 # --- padding, stride, dilation -------------------------------------------------------------------
@@ -152,66 +310,110 @@ def kernels_on_a_digit():
 
 def padding():
     """Without padding the output is smaller; a ring of zeros keeps the size of the input."""
-    image = crop(5)
-    figure, axes = plt.subplots(1, 4, figsize=(11, 4.3), width_ratios=[5, 3, 7, 5])
-    for P, (before, after) in zip((0, 1), (axes[:2], axes[2:])):
-        padded = F.pad(image, (P, P, P, P))
-        output = F.conv2d(padded[None, None], EDGE[None, None])[0, 0]
-        show_numbers(before, padded, fontsize=9)
-        outline(before, P, P, 5, 5, INPUT)
-        outline(before, 0, 0, 3, 3, KERNEL, "--")
-        coloured_title(before, f"input 5 × 5, P = {P}", INPUT)
-        show_numbers(after, output, SIGNED, vmin=-4, vmax=4, fmt="{:.1f}", fontsize=9)
-        coloured_title(after, f"output {len(output)} × {len(output)}", OUTPUT)
-        outline(after, 0, 0, 1, 1, OUTPUT)
+    figure, ax = canvas(9.7, 3.3)
+    signed = {"cmap": SIGNED, "vmin": -4, "vmax": 4, "text": "{:.1f}"}
+    cell, middle = 0.36, 1.7
+    for P, x in [(0, 0.1), (1, 4.35)]:
+        padded = F.pad(crop(5), (P, P, P, P))
+        output = convolve(padded, EDGE)
+        side = cell * len(padded)
+        source = numbers(ax, padded, x, middle - side / 2, cell, MUTED, line=0.8)
+        inside = source.part(P, P, 5)
         if P:
-            before.set_xlabel("a ring of zeros around the border", color=MUTED)
-    figure.set_layout_engine("constrained")
+            _shade_ring(ax, source, inside)
+        frame(ax, inside, INPUT, 2.4)
+        write(ax, f"P = {P}", source.middle[0], source.y - 0.19, INPUT, 10.5)
+        below = "7 × 7 with its ring of zeros" if P else "input, 5 × 5"
+        write(ax, below, source.middle[0], source.bottom + 0.2, INK, 9, "normal")
+        side = cell * len(output)
+        target = numbers(ax, output, source.right + 0.8, middle - side / 2, cell, OUTPUT, **signed)
+        size = f"output, {len(output)} × {len(output)}"
+        write(ax, size, target.middle[0], target.y - 0.19, OUTPUT, 10.5)
+        kept = "as large as the input" if P else "smaller"
+        write(ax, kept, target.middle[0], target.bottom + 0.2, INK, 9, "normal")
+        frame(ax, source.part(0, 0, 3), KERNEL, 3, "--", order=6)
+        frame(ax, target.part(0, 0, 1), OUTPUT, 3, order=6)
+        beam(ax, source.part(0, 0, 3), target.part(0, 0, 1), KERNEL)
     return figure
+
+
+def _shade_ring(ax, outside, inside):
+    """Hatch the pixels between two boxes."""
+    n = round(outside.width / outside.cell)
+    for row in range(n):
+        for column in range(n):
+            place = outside.part(row, column, 1)
+            x, y = place.middle
+            if not (inside.x < x < inside.right and inside.y < y < inside.bottom):
+                look = {"fc": "none", "ec": "#0072b255", "hatch": "////", "lw": 0, "zorder": 3}
+                ax.add_patch(Rectangle(place[:2], place.width, place.height, **look))
 
 
 def stride_and_dilation():
-    """Where the window reads for stride 1, stride 2, and dilation 2, and the size that results."""
-    figure, axes = plt.subplots(1, 3, figsize=(10, 3.9), layout="constrained")
-    for ax, (S, D) in zip(axes, [(1, 1), (2, 1), (1, 2)]):
-        N, size = 7, (7 - 2 * D - 1) // S + 1
-        show_pixels(ax, torch.zeros(N, N))
-        _grid(ax, N)
-        for colour, style, start in [(KERNEL, "-", 0), (ACCENT, "--", S)]:
-            reads = [start + D * i for i in range(3)]
-            for column in reads:
-                for row in range(0, 3 * D, D):
-                    shift = 0.09 if start else -0.09
-                    ax.scatter(
-                        column + shift, row, s=70, marker="s" if start else "o", color=colour
-                    )
-            outline(ax, 0, start, 2 * D + 1, 2 * D + 1, colour, style)
-        ax.set_title(f"stride {S}, dilation {D}")
-        ax.set_xlabel(f"7 × 7 → {size} × {size}", color=OUTPUT, fontweight="bold")
+    """What the first two windows read for stride 1, stride 2 and dilation 2, and what they give."""
+    figure, ax = canvas(9.7, 4.75)
+    image, cell = crop(7), 0.34
+    for place, (S, D) in enumerate([(1, 1), (2, 1), (1, 2)]):
+        x = 0.35 + 3.25 * place
+        source = pixels(ax, image, x, 0.45, 7 * cell, INPUT, vmax=4, line=2.2)
+        _grid(ax, source, 7)
+        write(ax, f"stride {S}, dilation {D}", source.middle[0], 0.2, INK, 11)
+        output = convolve(image, EDGE, stride=S, dilation=D)
+        assert len(output) == output_size(7, 3, S=S, D=D)
+        look = {"cmap": SIGNED, "vmin": -12, "vmax": 12, "text": ""}
+        left = source.middle[0] - len(output) * cell / 2
+        target = numbers(ax, output, left, 3.2 - 0.12, 0.27, OUTPUT, **look)
+        for window, (colour, style) in enumerate([(KERNEL, "-"), (ACCENT, "--")]):
+            span = source.part(0, S * window, 2 * D + 1)
+            frame(ax, span, colour, 2.6, style, order=6 + window)
+            others = _reads(S * (1 - window), D)
+            for row, column in _reads(S * window, D):
+                shift = 0.075 if (row, column) in others else 0
+                _mark(ax, source.part(row, column, 1), window, colour, shift)
+            _mark(ax, target.part(0, window, 1), window, colour)
+        size = f"output {len(output)} × {len(output)}"
+        write(ax, size, target.right + 0.15, target.middle[1], OUTPUT, 10.5, align="left")
     return figure
 
 
-def _grid(ax, N):
-    for line in range(1, N):
-        ax.axhline(line - 0.5, color=MUTED, lw=0.4)
-        ax.axvline(line - 0.5, color=MUTED, lw=0.4)
+def _reads(column, D):
+    """The nine pixels (row, column) that a window at the top reads."""
+    return [(D * i, column + D * j) for i in range(3) for j in range(3)]
+
+
+def _mark(ax, place, window, colour, shift=0):
+    """A circle for the first window, a square for the second."""
+    x, y = place.middle
+    if window == 0:
+        ax.add_patch(Circle((x - shift, y), 0.075, fc=colour, ec=PAPER, lw=0.6, zorder=9))
+    else:
+        corner = (x + shift - 0.068, y - 0.068)
+        ax.add_patch(Rectangle(corner, 0.136, 0.136, fc=colour, ec=PAPER, lw=0.6, zorder=9))
+
+
+def _grid(ax, box, n):
+    for i in range(1, n):
+        ax.plot(*zip(box.part(0, i, 1)[:2], (box.x + i * box.cell, box.bottom)), **_THIN)
+        ax.plot(*zip(box.part(i, 0, 1)[:2], (box.right, box.y + i * box.cell)), **_THIN)
+
+
+_THIN = {"color": MUTED, "lw": 0.4, "ls": "-", "zorder": 3}
 
 
 def leftover_pixels():
-    """Which input pixels a convolution reads, by gradients, if the division is not exact."""
-    figure, axes = plt.subplots(1, 2, figsize=(7.5, 3.9), layout="constrained")
-    for ax, N in zip(axes, (7, 8)):
+    """How many windows read each pixel, when the division is exact and when it is not."""
+    figure, ax = canvas(7.4, 3.75)
+    for x, N in [(0.1, 7), (3.75, 8)]:
         times = times_read(N, kernel_size=3, stride=2)
-        show_numbers(ax, times, "Blues", vmax=4, fmt="{:.0f}", fontsize=11)
-        for row, column in (times == 0).nonzero().tolist():
-            ax.add_patch(
-                Rectangle(
-                    (column - 0.5, row - 0.5), 1, 1, fill=False, hatch="///", edgecolor=KERNEL
-                )
-            )
+        look = {"cmap": "Blues", "vmin": 0, "vmax": 6, "text": "{:.0f}"}
+        box = numbers(ax, times, x, 0.45, 0.36, INPUT, size=10, **look)
         remainder = (N - 3) % 2
-        ax.set_title(f"N = {N}: ({N} − 3) / 2 leaves {remainder}")
-        ax.set_xlabel("every pixel is read" if not remainder else "hatched: never read")
+        write(ax, f"N = {N}:  ({N} - 3) / 2 leaves {remainder}", box.middle[0], 0.22, INK, 11)
+        for row, column in (times == 0).nonzero().tolist():
+            hatch = {"fc": "none", "ec": KERNEL, "hatch": "/////", "lw": 0, "zorder": 3}
+            ax.add_patch(Rectangle(box.part(row, column, 1)[:2], box.cell, box.cell, **hatch))
+        below = "hatched: never read" if remainder else "every pixel is read"
+        write(ax, below, box.middle[0], box.bottom + 0.22, KERNEL if remainder else INPUT, 10.5)
     return figure
 
 
@@ -230,91 +432,96 @@ def times_read(N, kernel_size, stride):
 # --- pooling -------------------------------------------------------------------------------------
 
 
-def max_pooling():
-    """The largest, and the mean, of each 2 × 2 block of a real image."""
-    image = crop()
-    figure, axes = plt.subplots(
-        1, 3, figsize=(10, 3.6), width_ratios=[8, 5, 5], layout="constrained"
-    )
-    show_numbers(axes[0], image, fontsize=9)
-    coloured_title(axes[0], "input 8 × 8", INPUT)
-    for row in range(0, 8, 2):
-        for column in range(0, 8, 2):
-            outline(axes[0], row, column, 2, 2, PAPER)
-            block = Rectangle((column - 0.46, row - 0.46), 1.92, 1.92, fill=False, ec=INPUT, lw=1.4)
-            axes[0].add_patch(block)
-            largest = image[row : row + 2, column : column + 2].argmax().item()
-            ring = (column + largest % 2, row + largest // 2)
-            axes[0].scatter(*ring, s=260, facecolors="none", edgecolors=KERNEL, linewidths=2)
-    for ax, name, pool in [
-        (axes[1], "max-pooling", F.max_pool2d),
-        (axes[2], "average pooling", F.avg_pool2d),
+def max_pooling(row=1, column=2):
+    """The largest, and the mean, of each 2 × 2 block of a real image; one block is followed."""
+    figure, ax = canvas(9.7, 3.75)
+    image, cell, gap = crop(), 0.345, 0.08
+    for i in range(4):
+        for j in range(4):
+            block = image[2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+            x, y = 0.1 + j * (2 * cell + gap), 0.5 + i * (2 * cell + gap)
+            box = numbers(ax, block, x, y, cell, INPUT, line=1.4)
+            largest = box.part(*divmod(block.argmax().item(), 2), 1)
+            ring = {"fill": False, "ec": KERNEL, "lw": 2, "zorder": 7}
+            ax.add_patch(Circle(largest.middle, 0.145, **ring))
+            if (i, j) == (row, column):
+                followed = box
+    frame(ax, followed, ACCENT, 3.2, order=7)
+    write(ax, "input, 8 × 8, in blocks of 2 × 2", 1.6, 0.2, INPUT, 10.5)
+    for x, title, pool, text in [
+        (4.1, "max-pooling, 4 × 4", F.max_pool2d, "{:g}"),
+        (6.75, "average pooling, 4 × 4", F.avg_pool2d, "{:.2f}"),
     ]:
-        show_numbers(ax, pool(image[None, None], 2)[0, 0], fmt="{:.2g}", fontsize=10)
-        coloured_title(ax, f"{name}: 4 × 4", OUTPUT)
+        output = pool(image[None, None], 2)[0, 0]
+        box = numbers(ax, output, x, 0.94, 0.56, OUTPUT, text=text, size=10)
+        name(ax, box, title, OUTPUT)
+        frame(ax, box.part(row, column, 1), ACCENT, 3.2, order=7)
+        if pool is F.max_pool2d:
+            beam(ax, followed, box.part(row, column, 1), ACCENT)
     return figure
 
 
 # --- channels ------------------------------------------------------------------------------------
 
 
-LIGHTS = {"red": "#ff0000", "green": "#00ff00", "blue": "#5050ff"}
-RANGES = [1.0, 0.6]  # of the colour scale of each output map
+LIGHTS = {"red": "#ff3030", "green": "#20d040", "blue": "#5078ff"}
 
 
 def colour_picture(size=48):
-    """A sun over the sea, computed: float (3, H, W) in [0, 1]."""
+    """A red sail under the sun, computed: float (3, H, W) in [0, 1]."""
     y, x = torch.meshgrid(torch.linspace(0, 1, size), torch.linspace(0, 1, size), indexing="ij")
+
+    def paint(below, inside, colour):
+        cover = (inside * size).clamp(0, 1)  # soft edges, one pixel wide
+        return below * (1 - cover) + torch.tensor(colour)[:, None, None] * cover
+
     picture = torch.stack([0.55 + 0.4 * y, 0.75 - 0.1 * y, 0.95 - 0.35 * y])  # sky
-    sun = (x - 0.66) ** 2 + (y - 0.33) ** 2 < 0.17**2
-    picture[:, sun] = torch.tensor([[1.0], [0.82], [0.2]])
-    waves = 0.06 * torch.sin(40 * (y + 0.05 * torch.sin(12 * x)))
+    picture = paint(picture, 0.17 - ((x - 0.66) ** 2 + (y - 0.33) ** 2).sqrt(), [1.0, 0.82, 0.2])
+    waves = 0.05 * torch.sin(40 * (y + 0.03 * torch.sin(12 * x)))
     sea = torch.stack([0.05 + waves, 0.35 + waves, 0.55 + waves])
-    picture = torch.where(y > 0.66, sea, picture)
-    sail = (y > 0.42) & (y < 0.7) & (x > 0.2) & (x < 0.2 + 0.7 * (y - 0.42))
-    picture[:, sail] = torch.tensor([[0.85], [0.1], [0.12]])
-    return picture.clamp(0, 1)
+    picture = torch.where(y > 0.72, sea, picture)
+    sail = torch.minimum(x - 0.2, torch.minimum(0.74 - y, (y - 0.24 - 1.7 * (x - 0.2)) / 2))
+    return paint(picture, sail, [0.85, 0.1, 0.12]).clamp(0, 1)
 
 
 def channel_filters():
     """Two filters for three channels, float (2, 3, 3, 3): red against blue, and edges in all."""
     red_against_blue = torch.stack([torch.ones(3, 3), torch.zeros(3, 3), -torch.ones(3, 3)]) / 9
-    edges = torch.stack([EDGE, EDGE, EDGE]) / 3
+    edges = torch.stack([EDGE, EDGE, EDGE]) / 9
     return torch.stack([red_against_blue, edges])
 
 
 def channels():
     """Three input channels, two filters of three kernels each, two output maps."""
     picture, weight = colour_picture(), channel_filters()
-    names = ["red", "green", "blue"]
-    figure = plt.figure(figsize=(11.5, 6.6), layout="constrained")
-    grid = figure.add_gridspec(3, 7, width_ratios=[2.4, 2, 1, 2, 1, 2, 2.4])
-    whole = figure.add_subplot(grid[1, 0])
-    show_pixels(whole, picture.permute(1, 2, 0), title="picture (3, 48, 48)")
-    for c, name in enumerate(names):
-        ax = figure.add_subplot(grid[c, 1])
-        show_pixels(
-            ax, picture[c], LinearSegmentedColormap.from_list(name, ["black", LIGHTS[name]])
-        )
-        coloured_title(ax, f"{name} channel", INPUT)
-    for o, column in [(0, 2), (1, 4)]:
-        products = [F.conv2d(picture[c][None, None], weight[o, c][None, None]) for c in range(3)]
-        assert torch.allclose(sum(products)[0], F.conv2d(picture[None], weight)[0, o], atol=1e-6)
-        for c, product in enumerate(products):
-            kernel_ax = figure.add_subplot(grid[c, column])
-            show_pixels(kernel_ax, weight[o, c], SIGNED, vmin=-0.4, vmax=0.4)
-            kernel_ax.set_title(f"weight[{o}, {c}]", color=KERNEL, fontsize=10)
-            product_ax = figure.add_subplot(grid[c, column + 1])
-            show_pixels(product_ax, product[0, 0], SIGNED, vmin=-RANGES[o], vmax=RANGES[o])
-            product_ax.set_xlabel("+" if c < 2 else f"= map {o}", fontsize=14, labelpad=1)
-    maps = F.conv2d(picture[None], weight)[0]
-    for o, row in [(0, 0), (1, 2)]:
-        ax = figure.add_subplot(grid[row, 6])
-        show_pixels(ax, maps[o], SIGNED, vmin=-RANGES[o], vmax=RANGES[o])
-        ax.set_title(f"output map {o}", color=OUTPUT)
-    note = figure.add_subplot(grid[1, 6])
-    note.set_axis_off()
-    note.text(0.5, 0.5, "weight\n(2, 3, 3, 3)\n\noutput\n(2, 46, 46)", ha="center", va="center")
+    maps = F.conv2d(picture[None], weight)[0]  # (2, 46, 46)
+    figure, ax = canvas(9.7, 5.75)
+    side, top = 1.3, [0.45, 2.25, 4.05]
+    whole = pixels(ax, picture.permute(1, 2, 0), 0.1, top[0], side, INPUT, line=2.2)
+    name(ax, whole, "picture", INPUT, "(3, 48, 48)")
+    columns = [2.35, 4.42, 6.49]
+    for c, (title, light) in enumerate(LIGHTS.items()):
+        x = columns[c]
+        shades = LinearSegmentedColormap.from_list(title, ["black", light])
+        box = pixels(ax, picture[c], x, top[0], side, INPUT, cmap=shades, line=2.2)
+        name(ax, box, f"{title} channel", INPUT)
+        arrow(ax, (x + side / 2, box.bottom + 0.1), (x + side / 2, top[1] - 0.1), KERNEL)
+    for o, y in enumerate(top[1:]):
+        reach = maps[o].abs().max() * 1.1
+        look = {"cmap": SIGNED, "vmin": -reach, "vmax": reach}
+        write(ax, f"filter {o}", 0.1, y + 0.45, KERNEL, 10.5, align="left")
+        what = ["red against blue", "vertical edges"][o]
+        write(ax, f"weight[{o}]  (3, 3, 3)\n{what}", 0.1, y + 0.83, INK, 9, "normal", "left")
+        for c, x in enumerate(columns):
+            _kernel(ax, weight[o, c], x - 0.63, y + 0.02, 0.19, ninths="÷ 9 below")
+            product = convolve(picture[c], weight[o, c])
+            pixels(ax, product, x, y, side, MUTED, **look)
+            if c:
+                write(ax, "+", x - 0.34, y + 1.1, INK, 15)
+        result = pixels(ax, maps[o], 8.2, y + 0.02, 1.25, OUTPUT, line=2.6, **look)
+        name(ax, result, f"output map {o}", OUTPUT)
+        _sign_extremes(ax, maps[o], result)
+        write(ax, "=", 7.995, y + 0.65, INK, 15)
     return figure
 
 
@@ -330,127 +537,156 @@ def untrained_stages(digit):
 
 def block_diagram():
     """The CNN of notebook 03, before training: a digit, real maps of each stage, ten outputs."""
-    digit = digits()[0]
-    stages = untrained_stages(digit)
-    after = {i: output for i, (_, output) in enumerate(stages)}
-    figure, ax = plt.subplots(figsize=(12, 4.2))
-    ax.set(xlim=(0, 12), ylim=(-0.75, 3.6), aspect="equal")
-    ax.set_axis_off()
+    figure, ax = canvas(9.9, 4.25)
+    stages, scale, middle = untrained_stages(nine()), 0.05, 1.95
+    layers = [layer for layer, _ in stages]
+    output = [values[0] for _, values in stages]
 
-    _tile(ax, digit, 0.1, 0.9, 1.5, INPUT)
-    _caption(ax, 0.85, "digit", "(1, 28, 28)", INPUT)
-    right = _stack(ax, after[1][0], 2.35, 1.4, KERNEL)
-    _caption(ax, (2.35 + right) / 2, "conv 3 × 3, ReLU", "(32, 26, 26)", KERNEL)
-    right = _stack(ax, after[3][0], 4.75, 1.3, KERNEL)
-    _caption(ax, (4.75 + right) / 2, "conv 3 × 3, ReLU", "(64, 24, 24)", KERNEL)
-    right = _stack(ax, after[4][0], 7.15, 0.75, OUTPUT)
-    _caption(ax, (7.15 + right) / 2, "max-pool 2 × 2", "(64, 12, 12)", OUTPUT)
-    hidden, logits = after[8][0], after[10][0]
-    _column(ax, hidden[:16], 9.4, "Oranges", hidden.max())
-    _caption(ax, 9.5, "dense, ReLU", "(128)", KERNEL)
-    _column(ax, logits.softmax(0), 10.9, "Greens", 1)
-    _caption(ax, 11.0, "dense", "(10)", OUTPUT)
-    for digit_name in range(10):
-        ax.text(11.3, _slot(digit_name, 10), str(digit_name), va="center", fontsize=10)
-    for start, end in [(1.7, 2.3), (4.2, 4.7), (6.5, 7.05), (8.55, 9.3), (9.75, 10.8)]:
-        ax.annotate("", (end, 1.65), (start, 1.65), arrowprops={"arrowstyle": "->", "color": MUTED})
+    digit = pixels(ax, nine(), 0.1, middle - 14 * scale, 28 * scale, INPUT, line=2.2)
+    first = stack(ax, output[1], 1.9, middle, 26 * scale, 7)
+    second = stack(ax, output[3], 4.1, middle, 24 * scale, 9)
+    pooled = stack(ax, output[4], 6.3, middle, 12 * scale, 9)
+    hidden = output[8].view(32, 4)
+    hidden = pixels(ax, hidden, 7.95, middle - 1.36, 0.34, INK, vmax=hidden.max(), line=0.9)
+    decision = bars(ax, output[10].softmax(dim=0), 8.85, middle - 1.36, 2.72, 5)
+    join_windows(ax, digit, first, (11, 6), 3, KERNEL)
+    join_windows(ax, first, second, (10, 6), 3, KERNEL)
+    join_windows(ax, second, pooled, (5, 4), 2, ACCENT, stride=2)
+    beam(ax, Box(pooled.x, pooled.y - 0.68, 1.28, 1.28), hidden, MUTED)
+    beam(ax, hidden, decision, MUTED)
+
+    for x, i, side in [(1.9, 1, 0.38), (4.1, 3, 0.38), (6.3, 4, 0.28)]:
+        _more_maps(ax, output[i], x, 3.05, side)
+    write(ax, "untrained:\nall near 0.1", 9.3, 3.5, OUTPUT, 9, "normal")
+    _describe(ax, 0.8, "digit", (1, 28, 28), INPUT)
+    for x, i, title in [
+        (2.8, 0, "conv 3 × 3, ReLU"),
+        (5.05, 2, "conv 3 × 3, ReLU"),
+        (6.9, 4, "max-pool 2 × 2"),
+        (8.12, 7, "dense, ReLU"),
+        (9.25, 10, "dense"),
+    ]:
+        n = count_parameters(layers[i])
+        _describe(ax, x, title, tuple(output[i].shape), KERNEL if n else ACCENT)
+        write(ax, f"{n:,}\nparameters", x, 3.95, INK, 9, "normal")
     return figure
 
 
-def _tile(ax, image, left, bottom, size, colour):
-    """One map as a square on a larger canvas."""
-    extent = (left, left + size, bottom, bottom + size)
-    ax.imshow(image, cmap="Greys", extent=extent, vmin=0, vmax=max(image.max(), 1e-6), zorder=2)
-    ax.add_patch(Rectangle((left, bottom), size, size, fill=False, ec=colour, lw=1.5, zorder=3))
-    ax.set(xlim=(0, 12), ylim=(-0.75, 3.6))
+def _more_maps(ax, maps, x, y, side, n=4):
+    """A row of other maps, from the more to the less varied."""
+    ranked = maps[maps.std(dim=(1, 2)).argsort(descending=True)]
+    for k in range(n):
+        image = ranked[(k + 1) * len(ranked) // (n + 1)]
+        look = {"vmin": image.min(), "vmax": image.max(), "line": 0.9}
+        pixels(ax, image, x + k * (side + 0.05), y, side, INK, **look)
 
 
-def _stack(ax, maps, left, size, colour, n_shown=6, step=0.14):
-    """A few of many maps, one behind the other, the front one last; returns the right edge."""
-    strongest = maps.mean(dim=(1, 2)).topk(n_shown).indices
-    for place, index in reversed(list(enumerate(strongest))):
-        layer = ax.imshow
-        extent_left, extent_bottom = left + place * step, 0.75 + place * step
-        layer(
-            maps[index],
-            cmap="Greys",
-            extent=(extent_left, extent_left + size, extent_bottom, extent_bottom + size),
-            vmin=0,
-            vmax=maps[index].max(),
-            zorder=10 - place,
-        )
-        frame = Rectangle((extent_left, extent_bottom), size, size, fill=False, ec=colour, lw=1.2)
-        frame.set_zorder(10 - place + 0.5)
-        ax.add_patch(frame)
-    ax.set(xlim=(0, 12), ylim=(-0.75, 3.6))
-    return left + size + (n_shown - 1) * step
+def _describe(ax, x, title, shape, colour):
+    write(ax, title, x, 0.2, colour, 10.5)
+    sizes = ", ".join(str(size) for size in shape)
+    write(ax, f"({sizes})", x, 0.43, INK, 9, "normal")
 
 
-def _column(ax, values, left, cmap, vmax):
-    """A vector as a column of cells."""
-    n = len(values)
-    height = 2.9 / n
+def bars(ax, values, x, y, height, scale):
+    """Ten values as horizontal bars, each beside its digit; returns the Box of the digits."""
+    cell = height / 10
+    box = Box(x, y, cell, height, cell)
     for i, value in enumerate(values.tolist()):
-        colour = plt.get_cmap(cmap)(0.1 + 0.8 * value / float(vmax))
-        cell = Rectangle(
-            (left, _slot(i, n) - height / 2), 0.25, height, fc=colour, ec=MUTED, lw=0.6
-        )
-        ax.add_patch(cell)
+        place = box.part(i, 0, 1)
+        look = {"fc": PAPER, "ec": OUTPUT, "lw": 1.2, "zorder": 3}
+        ax.add_patch(Rectangle(place[:2], cell, cell, **look))
+        write(ax, str(i), *place.middle, INK, 9)
+        length, thick = round(max(value, 0) * scale, 2), 0.6 * cell
+        corner = (box.right + 0.05, place.middle[1] - thick / 2)
+        ax.add_patch(Rectangle(corner, length, thick, fc=OUTPUT, zorder=3))
+    return box
 
 
-def _slot(i, n):
-    return 3.1 - 2.9 * (i + 0.5) / n
+def stack(ax, maps, x, middle, side, n, step=0.085):
+    """Draw the n most varied of many maps, one behind the other; returns the Box of the front."""
+    varied = maps.std(dim=(1, 2)).topk(n).indices
+    for place in reversed(range(n)):
+        image, shift = maps[varied[place]], place * step
+        look = {"vmin": image.min(), "vmax": image.max(), "line": 0.9, "order": 3 - 0.1 * place}
+        box = pixels(ax, image, x + shift, middle - side / 2 - shift, side, INK, **look)
+    return box
 
 
-def _caption(ax, x, name, shape, colour):
-    ax.text(x, -0.15, name, ha="center", color=colour, fontweight="bold", fontsize=11)
-    ax.text(x, -0.5, shape, ha="center", color=INK, fontsize=10)
+def join_windows(ax, source, target, pixel, size, colour, stride=1):
+    """Frame one pixel of the target and the window of the source that it comes from."""
+    window = source.part(pixel[0] * stride, pixel[1] * stride, size)
+    frame(ax, window, colour, 2, order=6)
+    frame(ax, target.part(*pixel, 1), colour, 2, order=6)
+    beam(ax, window, target.part(*pixel, 1), colour)
 
 
 # --- the series ----------------------------------------------------------------------------------
 
 
+CARD = 3.2, 3.15  # width and height of one lesson
+
+
 def series():
-    """The series in one picture: digits, a kernel on a digit, the maps of a network."""
-    figure = plt.figure(figsize=(12, 3.6), layout="constrained")
-    parts = figure.subfigures(1, 3, width_ratios=[1, 1.15, 1.3], wspace=0.04)
-    _page_of_digits(parts[0])
-    _kernel_on_a_digit(parts[1])
-    _maps_of_a_network(parts[2])
+    """The series in one picture, a card for each lesson; four cards fit in a row."""
+    lessons = [
+        ("01", "data", "60,000 digits become batches", INPUT, _card_of_digits),
+        ("02", "convolution", "a kernel walks over a digit", KERNEL, _card_of_a_kernel),
+        ("03", "training", "many kernels come to a decision", OUTPUT, _card_of_a_network),
+    ]
+    width, height = CARD
+    figure, ax = canvas(len(lessons) * (width + 0.2), height + 0.2)
+    for place, (number, title, what, colour, draw) in enumerate(lessons):
+        x, y = 0.1 + place * (width + 0.2), 0.1
+        corners = "round,pad=0,rounding_size=0.12"
+        look = {"boxstyle": corners, "fc": "#f6f7f9", "ec": "#c9ced6", "lw": 1, "zorder": 0}
+        ax.add_patch(FancyBboxPatch((x, y), width, height, **look))
+        write(ax, number, x + 0.2, y + 0.32, colour, 20, align="left")
+        write(ax, title, x + 0.68, y + 0.32, INK, 15, align="left")
+        write(ax, what, x + 0.2, y + height - 0.25, INK, 10.5, "normal", "left")
+        draw(ax, x + 0.2, y + 0.65)
     return figure
 
 
-def _page_of_digits(figure):
-    axes = figure.subplots(6, 6, gridspec_kw={"wspace": 0.05, "hspace": 0.05})
-    for ax, image in zip(axes.flat, digits()):
-        show_pixels(ax, image)
-    figure.suptitle("01 data", color=INPUT, fontweight="bold")
+def _card_of_digits(ax, x, y):
+    rows = digits()[0][:54, 0].view(6, 9, 28, 28)
+    page = rows.permute(0, 2, 1, 3).reshape(6 * 28, 9 * 28)
+    pixels(ax, page, x, y, 2.8, INPUT)
 
 
-def _kernel_on_a_digit(figure):
-    digit = digits()[0]
-    left, right = figure.subplots(1, 2)
-    show_pixels(left, digit)
-    output = F.conv2d(digit[None, None], EDGE[None, None])[0, 0]
-    show_pixels(right, output, SIGNED, vmin=-3, vmax=3)
-    outline(left, 8, 12, 3, 3, KERNEL)
-    outline(right, 8, 12, 1, 1, KERNEL)
-    for corner in (7.5, 10.5):
-        line = ConnectionPatch(
-            (14.5, corner), (11.5, 8), "data", "data", axesA=left, axesB=right, color=KERNEL, lw=1
-        )
-        figure.add_artist(line)
-    figure.suptitle("02 convolution", color=KERNEL, fontweight="bold")
+def _card_of_a_kernel(ax, x, y):
+    whole = pixels(ax, nine(), x, y + 0.25, 1.38, INPUT, line=1.8)
+    look = {"cmap": SIGNED, "vmin": -4, "vmax": 4, "line": 1.8}
+    result = pixels(ax, convolve(nine(), EDGE), x + 1.52, y + 0.3, 1.28, OUTPUT, **look)
+    join_windows(ax, whole, result, (9, 7), 3, KERNEL)
 
 
-def _maps_of_a_network(figure):
-    stages = untrained_stages(digits()[0])
-    maps = stages[1][1][0]  # (32, 26, 26)
-    maps = maps[maps.std(dim=(1, 2)).topk(24).indices]
-    axes = figure.subplots(4, 6, gridspec_kw={"wspace": 0.05, "hspace": 0.05})
-    for ax, image in zip(axes.flat, maps):
-        show_pixels(ax, image, vmax=image.max())
-    figure.suptitle("03 training", color=OUTPUT, fontweight="bold")
+def _card_of_a_network(ax, x, y):
+    output = [values[0] for _, values in untrained_stages(nine())]
+    first = stack(ax, output[1], x, y + 1.12, 0.75, 5, step=0.07)
+    second = stack(ax, output[3], x + 1.12, y + 1.08, 0.6, 5, step=0.07)
+    decision = bars(ax, fitted_scores(nine()), x + 2.2, y, 1.88, 0.55)
+    join_windows(ax, first, second, (10, 4), 3, KERNEL)
+    beam(ax, Box(second.x, second.y - 0.28, 0.88, 0.88), decision, MUTED)
+
+
+@torch.no_grad()
+def fitted_scores(digit, n=1000):
+    """Ten scores for a digit from the maps of the untrained CNN and a last layer that is fitted.
+
+    The last layer solves a least squares problem over n training digits: quick, and the same on
+    every machine, which the training in notebook 03 is not.
+    """
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(*list(CNN())[:5])  # up to the max-pool
+    X, y = digits(n + 100)
+
+    def features(images):
+        return F.avg_pool2d(network(images), 3).flatten(1).double()  # (N, 64 · 4 · 4)
+
+    known = features(X[100:])  # the hundred digits of the figures are left out
+    squares = known.T @ known + torch.eye(known.shape[1])
+    weights = torch.linalg.solve(squares, known.T @ F.one_hot(y[100:], 10).double())
+    return (features(digit[None, None]) @ weights)[0]
 
 
 FIGURES = {
@@ -472,24 +708,14 @@ def write_all(folder):
     use_course_style()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, draw in FIGURES.items():
-        drawn = draw()
+    for file_name, draw in FIGURES.items():
+        drawn, path = draw(), folder / file_name
         if isinstance(drawn, bytes):
-            (folder / name).write_bytes(drawn)
+            path.write_bytes(drawn)
         else:
-            svg = io.StringIO()
-            drawn.savefig(svg, format="svg", metadata={"Date": None})
+            drawn.savefig(path, metadata={"Date": None})
             plt.close(drawn)
-            (folder / name).write_text(numbered_clip_paths(svg.getvalue()))
-        print(f"{folder / name}: {(folder / name).stat().st_size // 1000} kB", flush=True)
-
-
-def numbered_clip_paths(svg):
-    """Number the clip paths in order: their names hang on the last bits of coordinates."""
-    names = dict.fromkeys(re.findall(r'<clipPath id="(p[0-9a-f]+)"', svg))
-    for number, name in enumerate(names, start=1):
-        svg = svg.replace(name, f"clip{number}")
-    return svg
+        print(f"{path}: {path.stat().st_size // 1000} kB", flush=True)
 
 
 if __name__ == "__main__":

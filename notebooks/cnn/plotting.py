@@ -10,6 +10,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib import font_manager
 from PIL import Image
 
@@ -136,13 +137,13 @@ def _cells(matrix):
 
 
 def contrasting(background):
-    """INK or white, whichever reads better on the background (WCAG relative luminance)."""
+    """Black or white, whichever reads better: at least 4.5:1 on any background (WCAG 2.2)."""
     channels = [
-        c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
         for c in mpl.colors.to_rgb(background)
     ]
     luminance = sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), channels))
-    return PAPER if luminance < 0.2 else INK
+    return PAPER if luminance < 0.179 else "#000000"
 
 
 def plot_history(history, title=None):
@@ -177,8 +178,7 @@ def plot_confusion(matrix):
 
 def animated_png(frames, milliseconds=400):
     """Frames (PIL images of one size) as the bytes of an animated PNG that loops for ever."""
-    palette = frames[-1].quantize(255, method=Image.Quantize.MAXCOVERAGE)
-    frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    frames = _with_common_palette(frames)
     buffer = io.BytesIO()
     frames[0].save(
         buffer,
@@ -190,6 +190,33 @@ def animated_png(frames, milliseconds=400):
         optimize=True,
     )
     return buffer.getvalue()
+
+
+def _with_common_palette(frames, n=255):
+    """The frames with the n most frequent colours of all: flat areas keep theirs exactly."""
+    found = [np.unique(_codes(frame), return_counts=True) for frame in frames]
+    colours, place = np.unique(np.concatenate([codes for codes, _ in found]), return_inverse=True)
+    counts = np.bincount(place, weights=np.concatenate([counts for _, counts in found]))
+    palette = _channels(colours[np.argsort(-counts, kind="stable")[:n]])  # (n, 3)
+    distances = np.abs(_channels(colours)[:, None] - palette).sum(axis=2)
+    nearest = distances.argmin(axis=1).astype(np.uint8)
+
+    reduced = []
+    for frame in frames:
+        picture = Image.fromarray(nearest[np.searchsorted(colours, _codes(frame))])
+        picture.putpalette(palette.astype(np.uint8).tobytes())
+        reduced.append(picture)
+    return reduced
+
+
+def _codes(frame):
+    """Each RGB pixel as one whole number, (H, W)."""
+    return np.asarray(frame, dtype=np.int32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.int32)
+
+
+def _channels(codes):
+    """The reverse: whole numbers (M,) as RGB (M, 3)."""
+    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1)
 
 
 def as_picture(figure, dpi=144):

@@ -1,0 +1,62 @@
+"""tools/run_series.py, on small notebooks in a folder of their own."""
+
+import sys
+
+import nbformat
+import pytest
+import run_series
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    notebooks = tmp_path / "notebooks"
+    notebooks.mkdir()
+    for name, source in [("01-good", "print(6 * 7)"), ("02-bad", "1 / 0")]:
+        cells = [nbformat.v4.new_markdown_cell("# T"), nbformat.v4.new_code_cell(source)]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), notebooks / f"{name}.ipynb")
+    monkeypatch.setattr(run_series, "NOTEBOOKS", notebooks)
+    return tmp_path
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["run_series.py", *map(str, arguments)])
+    run_series.main()
+
+
+def test_executes_into_a_folder_with_progress(folder, monkeypatch, capsys):
+    run(monkeypatch, "--to", folder / "results", "01")
+    executed = nbformat.read(folder / "results" / "01-good.ipynb", as_version=4)
+    assert executed.cells[1].outputs[0].text == "42\n"
+    assert executed.cells[1].execution_count == 1
+    assert "language_info" in executed.metadata
+    assert "version" not in executed.metadata.language_info
+    printed = capsys.readouterr().out
+    assert "01-good: cell 1/1" in printed
+    assert str(folder / "results" / "01-good.ipynb") in printed
+    original = nbformat.read(folder / "notebooks" / "01-good.ipynb", as_version=4)
+    assert original.cells[1].outputs == []
+
+
+def test_in_place(folder, monkeypatch):
+    run(monkeypatch, "--in-place", "01")
+    executed = nbformat.read(folder / "notebooks" / "01-good.ipynb", as_version=4)
+    assert executed.cells[1].outputs[0].text == "42\n"
+
+
+def test_a_failing_cell_stops_the_run_and_spares_the_original(folder, monkeypatch):
+    before = (folder / "notebooks" / "02-bad.ipynb").read_bytes()
+    with pytest.raises(SystemExit, match=r"02-bad.ipynb stopped at a failing cell(.|\n)*ZeroDiv"):
+        run(monkeypatch, "--in-place")
+    assert (folder / "notebooks" / "02-bad.ipynb").read_bytes() == before
+
+
+def test_a_failing_cell_can_be_read_in_the_copy(folder, monkeypatch):
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "--to", folder / "results", "02")
+    copy = nbformat.read(folder / "results" / "02-bad.ipynb", as_version=4)
+    assert copy.cells[1].outputs[0].ename == "ZeroDivisionError"
+
+
+def test_an_unknown_notebook(folder, monkeypatch):
+    with pytest.raises(SystemExit, match=r"there are: .*01-good"):
+        run(monkeypatch, "--to", folder, "77")
