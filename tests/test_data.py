@@ -6,6 +6,7 @@ import gzip
 import http.server
 import multiprocessing
 import os
+import re
 import shutil
 import socket
 import socketserver
@@ -13,10 +14,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import pytest
 import torch
+from nbval.plugin import get_sanitize_patterns
 
 from cnn import data
 from cnn.data import DataError, as_tensors, batches, find_mnist, split_train_validation
@@ -121,6 +124,7 @@ def test_first_use_extracts_beside_the_archives(repository, raw, capsys):
     assert mnist.data.shape == (60_000, 28, 28)
     assert mnist.data.dtype == torch.uint8
     assert intact(raw)
+    assert (raw / TRAIN_LABELS.name).stat().st_mode & 0o444 == 0o444, "others may read it too"
     assert sorted(p.name for p in raw.iterdir()) == sorted(
         name for file in data.RAW_FILES for name in (file.name, file.archive_name)
     )
@@ -326,10 +330,13 @@ def test_no_network_lists_cnn_data_too(repository, raw, tmp_path, monkeypatch):
 
 
 def test_mirror_that_never_answers(repository, raw, monkeypatch):
+    class Silence(socketserver.BaseRequestHandler):
+        def handle(self):
+            time.sleep(2)
+
     shutil.rmtree(raw)
     monkeypatch.setattr(data, "TIMEOUT", 0.1)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+    with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Silence)) as address:
         monkeypatch.setattr(data.MNIST, "mirrors", [address])
         with pytest.raises(DataError, match="timed out"):
             data.load_mnist()
@@ -397,6 +404,42 @@ def test_download_from_a_mirror(repository, raw, tmp_path, mirror):
     assert intact(root / "MNIST" / "raw")
     assert [p.name for p in root.iterdir()] == ["MNIST"], "no temporary folder is left"
     assert "cache" in find_mnist()[1], "the second time nothing is downloaded"
+
+
+def sanitized(text):
+    """The text as nbval compares it."""
+    rules = get_sanitize_patterns((REPOSITORY / "tests" / "sanitize.cfg").read_text())
+    for regex, replacement in rules:
+        text = re.sub(regex, replacement, text)
+    return text
+
+
+def test_nbval_accepts_every_place(repository, raw, tmp_path, monkeypatch, capsys, mirror):
+    data.load_mnist()
+    texts = [capsys.readouterr().out]
+    monkeypatch.setenv("CNN_DATA", str(tmp_path / "nowhere"))
+    raw.chmod(0o777)
+    for file in data.RAW_FILES:
+        (raw / file.name).unlink()
+    open_to_all(tmp_path / "cache")
+    with monkeypatch.context() as patch:
+        patch.setattr(data.tempfile, "mkstemp", _not_beside_the_archives)
+        data.load_mnist()
+    texts.append(capsys.readouterr().out)
+    shutil.rmtree(raw)
+    shutil.rmtree(tmp_path / "cache" / "cnn-course")
+    data.load_mnist()
+    texts.append(capsys.readouterr().out)
+    assert [len(text.splitlines()) for text in texts] == [1, 3, 3], texts
+    expected = "MNIST training part: 60,000 images, from PLACE\n"
+    assert [sanitized(text) for text in texts] == [expected] * 3
+    assert sanitized("MNIST training part: 600 images, from here\n") != expected
+
+
+def _not_beside_the_archives(dir, prefix, create=tempfile.mkstemp):
+    if "repository" in str(dir):
+        raise PermissionError(errno.EACCES, "Permission denied")
+    return create(dir=dir, prefix=prefix)
 
 
 # --- split, tensors, batches ---------------------------------------------------------------------

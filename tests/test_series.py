@@ -1,6 +1,9 @@
 """tools/run_series.py, on small notebooks in a folder of their own."""
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -55,6 +58,30 @@ def test_a_failing_cell_can_be_read_in_the_copy(folder, monkeypatch):
         run(monkeypatch, "--to", folder / "results", "02")
     copy = nbformat.read(folder / "results" / "02-bad.ipynb", as_version=4)
     assert copy.cells[1].outputs[0].ename == "ZeroDivisionError"
+
+
+def test_command_line(folder):
+    """As `make run` calls it: progress on standard output, a reason and an exit status at the end."""
+    script = (
+        f"import run_series as r; r.NOTEBOOKS = r.Path({str(folder / 'notebooks')!r}); r.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "--to", str(folder / "results")],
+        env=os.environ | {"PYTHONPATH": str(Path(run_series.__file__).parent)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "01-good: cell 1/1, " in done.stdout
+    assert "02-bad.ipynb stopped at a failing cell" in done.stderr
+    assert "Traceback (most recent call last)" not in done.stderr.split("ZeroDivisionError")[-1]
+
+
+def test_needs_to_be_told_where(folder, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "01")
+    assert "--to --in-place" in capsys.readouterr().err
 
 
 def test_an_unknown_notebook(folder, monkeypatch):

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -24,11 +26,28 @@ def test_output_size_by_hand(N, F_, P, S, D, expected):
     assert output_size(N, F_, P, S, D) == expected
     image, weight = torch.zeros(1, 1, N, N), torch.zeros(1, 1, F_, F_)
     assert F.conv2d(image, weight, stride=S, padding=P, dilation=D).shape[-1] == expected
+    if P <= F_ // 2:  # all that max-pooling accepts
+        assert F.max_pool2d(image, F_, stride=S, padding=P, dilation=D).shape[-1] == expected
 
 
 def test_output_size_of_a_kernel_that_does_not_fit():
     with pytest.raises(ValueError, match="spans 9 pixels does not fit into 8"):
         output_size(8, 5, D=2)
+    assert output_size(8, 5, P=1, D=2) == 2, "with padding it fits"
+
+
+def test_output_size_on_a_grid():
+    """Equal to F.conv1d for each of 432 settings, refusals included."""
+    for N, F_, P, S, D in itertools.product(
+        (5, 6, 9), (1, 2, 3, 5), range(3), (1, 2, 3), range(1, 5)
+    ):
+        image, weight = torch.zeros(1, 1, N), torch.zeros(1, 1, F_)
+        if D * (F_ - 1) + 1 > N + 2 * P:
+            with pytest.raises(ValueError, match="does not fit"):
+                output_size(N, F_, P, S, D)
+        else:
+            result = F.conv1d(image, weight, stride=S, padding=P, dilation=D)
+            assert output_size(N, F_, P, S, D) == result.shape[-1], (N, F_, P, S, D)
 
 
 @pytest.mark.parametrize(

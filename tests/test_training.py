@@ -134,6 +134,67 @@ def test_mixed_precision_only_where_it_is_fast(monkeypatch, fast, dtype):
         assert nn.Linear(4, 4)(torch.ones(1, 4)).dtype == dtype
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        ({"avx512_bf16": True}, True),
+        ({"amx_bf16": True}, True),
+        ({"avx2": True, "avx512_bf16": False}, False),
+        ({}, False),
+    ],
+)
+def test_which_processors_have_fast_bfloat16(monkeypatch, capabilities, expected):
+    monkeypatch.undo()  # the fixture that says no
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert training.has_fast_bfloat16(torch.device("cpu")) is expected
+
+
+def test_no_fast_bfloat16_where_torch_cannot_tell(monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert training.has_fast_bfloat16(torch.device("cpu")) is False
+    assert training.has_fast_bfloat16(torch.device("mps")) is False
+
+
+def test_zero_logits_of_ten_classes():
+    """-log(1/10): what an untrained classifier of digits should cost."""
+    model = nn.Linear(4, 10)
+    nn.init.zeros_(model.weight)
+    nn.init.zeros_(model.bias)
+    loss, _ = evaluate(model, torch.rand(23, 4), torch.arange(23) % 10, LOSS, batch_size=5)
+    assert loss == pytest.approx(math.log(10)) == pytest.approx(2.302585)
+
+
+def test_one_epoch_lowers_the_loss(problem, model):
+    before, _ = evaluate(model, *problem, LOSS)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    train_one_epoch(model, *problem, LOSS, optimizer, batch_size=10)
+    assert evaluate(model, *problem, LOSS)[0] < before
+
+
+def test_keep_freed_memory_with_another_c_library(monkeypatch):
+    def no_glibc(name):
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(training.ctypes, "CDLL", no_glibc)
+    assert training.keep_freed_memory() is False
+
+
+def test_keep_freed_memory_asks_glibc(monkeypatch):
+    asked = []
+
+    class Glibc:
+        @staticmethod
+        def mallopt(parameter, value):
+            asked.append((parameter, value))
+            return 1
+
+    monkeypatch.setattr(training.sys, "platform", "linux")
+    monkeypatch.setattr(training.ctypes, "CDLL", lambda name: Glibc)
+    assert training.keep_freed_memory() is True
+    assert asked == [(-4, 0), (-1, 2**31 - 1)]  # M_MMAP_MAX, M_TRIM_THRESHOLD in malloc.h
+
+
 def test_keep_freed_memory_only_on_linux(monkeypatch):
     monkeypatch.setattr(training.sys, "platform", "darwin")
     assert training.keep_freed_memory() is False
