@@ -8,7 +8,7 @@ from itertools import pairwise
 from stamp import BOOTSTRAP, badge, repo_url
 
 MAX_LINES = 30
-TRAINS_OR_TIMES = {"train_network", "train_one_epoch", "train_in_order", "backward", "perf_counter"}
+TRAINS_OR_TIMES = {"train_network", "train_one_epoch", "backward", "perf_counter", "timeit"}
 IGNORES_OUTPUT = {"nbval-ignore-output", "nbval-skip"}
 IGNORE_COMMENTS = ("NBVAL_IGNORE_OUTPUT", "NBVAL_SKIP", "PYTEST_VALIDATE_IGNORE_OUTPUT")
 
@@ -30,9 +30,9 @@ def executed_in_order(notebook):
 def has_outputs(notebook):
     """nbval passes a notebook without stored outputs, so a cell that prints must have stored it."""
     return [
-        f"{where(notebook, cell)} prints or plots, but has no stored output"
+        f"{where(notebook, cell)} prints, plots or shows a value, but has no stored output"
         for cell in code_cells(notebook)
-        if not cell.outputs and _calls(cell.source) & {"print", "show"} and not _defines_only(cell)
+        if not cell.outputs and (_prints(cell.source) or _ends_in_a_value(cell.source))
     ]
 
 
@@ -43,6 +43,18 @@ def no_errors_or_warnings(notebook):
         for output in cell.outputs
         if output.output_type == "error" or output.get("name") == "stderr"
     ]
+
+
+def plain_metadata(notebook):
+    """The kernel's name and nothing of the machine that ran the notebook."""
+    problems = []
+    if notebook.metadata.get("kernelspec", {}).get("name") != "python3":
+        problems.append("the kernel is not python3")
+    extra = set(notebook.metadata) - {"kernelspec", "language_info"}
+    extra |= set(notebook.metadata.get("language_info", {})) - {"name"}
+    for cell in notebook.cells:
+        extra |= set(cell.metadata) - {"tags"}
+    return problems + [f"metadata that nobody needs: {name}" for name in sorted(extra)]
 
 
 def no_widgets(notebook):
@@ -67,34 +79,46 @@ def ignored_outputs(notebook):
             continue
         if "nbval-skip" in cell.metadata.tags:
             problems.append(f"{where(notebook, cell)} is skipped")
-        if not _calls(cell.source) & TRAINS_OR_TIMES:
+        if not _calls(cell.source) & _trainers(cells):
             problems.append(f"{where(notebook, cell)} is ignored but neither trains nor times")
         if not _asserts_soon(cells, cell):
-            problems.append(f"no assert in the two cells after the ignored {where(notebook, cell)}")
+            problems.append(f"no assert follows the ignored {where(notebook, cell)}")
     return problems
+
+
+def _trainers(cells):
+    """What trains or times: the known names, and functions of the notebook that call one of them."""
+    names = set(TRAINS_OR_TIMES)
+    for cell in cells:
+        for name, node in _definitions(cell.source):
+            if _calls(ast.unparse(node)) & names:
+                names.add(name)
+    return names
 
 
 def _asserts_soon(cells, cell):
     """The next code cell asserts, or the one after it when a figure stands between."""
     i = cells.index(cell)
-    return any(_has_assert(later.source) for later in cells[i + 1 : i + 3])
+    following = cells[i + 1 : i + 3]
+    if following and not any("image/png" in o.get("data", {}) for o in following[0].outputs):
+        following = following[:1]
+    return any(_has_assert(later.source) for later in following)
 
 
 def definitions_match(notebook, modules, taught=()):
     """Functions and classes of the notebook equal those of the package; docstrings aside."""
     ours = {}
     for module in modules:
-        ours |= {name: node for name, node in _definitions(inspect.getsource(module)).items()}
-    theirs = {}
-    for cell in code_cells(notebook):
-        theirs |= _definitions(cell.source)
-    missing = [f"{name} is not defined in the notebook" for name in taught if name not in theirs]
+        ours |= dict(_definitions(inspect.getsource(module)))
+    theirs = [pair for cell in code_cells(notebook) for pair in _definitions(cell.source)]
+    defined = {name for name, _ in theirs}
+    missing = [f"{name} is not defined in the notebook" for name in taught if name not in defined]
     missing += [f"{name} is not in the package" for name in taught if name not in ours]
-    drifted = [
+    drifted = {
         f"{name} differs between the notebook and the package"
-        for name in theirs.keys() & ours.keys()
-        if ast.dump(theirs[name]) != ast.dump(ours[name])
-    ]
+        for name, node in theirs
+        if name in ours and ast.dump(node) != ast.dump(ours[name])
+    }
     return missing + sorted(drifted)
 
 
@@ -173,18 +197,28 @@ def _has_assert(source):
     return any(isinstance(node, ast.Assert) for node in ast.walk(_tree(source)))
 
 
-def _defines_only(cell):
-    kinds = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
-    return all(isinstance(node, kinds) for node in _tree(cell.source).body)
+def _prints(source):
+    """Whether the cell prints or shows a plot when it runs, not only in what it defines."""
+    definitions = (ast.FunctionDef, ast.ClassDef)
+    running = [node for node in _tree(source).body if not isinstance(node, definitions)]
+    return any(_calls(ast.unparse(node)) & {"print", "show"} for node in running)
+
+
+def _ends_in_a_value(source):
+    """Whether the last line is a value to show: any expression but a call, which may give None."""
+    body = _tree(source).body
+    return (
+        bool(body) and isinstance(body[-1], ast.Expr) and not isinstance(body[-1].value, ast.Call)
+    )
 
 
 def _definitions(source):
-    """Top-level functions and classes as syntax trees without docstrings."""
-    found = {}
+    """Top-level functions and classes: (name, syntax tree without docstrings) of each."""
+    found = []
     for node in _tree(source).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             for inner in ast.walk(node):
                 if isinstance(inner, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(inner):
                     inner.body = inner.body[1:] or [ast.Pass()]
-            found[node.name] = node
+            found.append((node.name, node))
     return found

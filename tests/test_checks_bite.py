@@ -79,6 +79,13 @@ def test_a_changed_definition_changes_the_output(broken, tmp_path):
     assert nbval(broken, tmp_path).returncode == 1
 
 
+def test_a_definition_that_drifts_and_is_repeated_soundly(broken):
+    drifted = copy.deepcopy(broken.cells[2])
+    drifted.source = drifted.source.replace("// S + 1", "// S + 2")
+    broken.cells.insert(2, drifted)
+    assert checks.definitions_match(broken, [cnn.shapes])
+
+
 def test_a_drifted_definition(broken):
     broken.cells[3].source = broken.cells[3].source.replace("step *= stride", "step += stride")
     problems = checks.definitions_match(broken, [cnn.shapes])
@@ -111,6 +118,23 @@ def test_a_missing_output(broken):
     assert checks.has_outputs(broken)
 
 
+def test_a_missing_value(broken):
+    broken.cells[-1].source = "size = output_size(28, 3)\nsize"
+    assert checks.has_outputs(broken)
+    broken.cells[-1].source = "def show_size():\n    print(output_size(28, 3))"
+    assert checks.has_outputs(broken) == [], "nothing runs"
+
+
+def test_metadata_of_the_machine(broken):
+    assert checks.plain_metadata(broken), "nbclient stored the version of Python"
+    broken.metadata.language_info = {"name": "python"}
+    for cell in broken.cells:
+        cell.metadata = {}
+    assert checks.plain_metadata(broken) == []
+    broken.cells[2].metadata["execution"] = {"iopub.execute_input": "2026-01-01"}
+    assert checks.plain_metadata(broken)
+
+
 def test_a_stored_error(broken):
     broken.cells[2].outputs = [nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])]
     assert checks.no_errors_or_warnings(broken)
@@ -126,6 +150,18 @@ def test_widgets(broken):
     assert checks.no_widgets(broken)
 
 
+def test_a_widget_in_an_output(broken):
+    data = {"application/vnd.jupyter.widget-view+json": {}}
+    broken.cells[2].outputs.append(nbformat.v4.new_output("display_data", data=data))
+    assert checks.no_widgets(broken)
+
+
+def test_an_updated_display(broken):
+    output = nbformat.v4.new_output("display_data", data={"text/plain": "50 %"})
+    broken.cells[2].outputs.append(output | {"transient": {"display_id": "bar"}})
+    assert checks.no_widgets(broken)
+
+
 def test_an_ignored_cell_that_neither_trains_nor_times(broken):
     broken.cells[2].metadata["tags"] = ["nbval-ignore-output"]
     assert checks.ignored_outputs(broken) == ["cell 3 is ignored but neither trains nor times"]
@@ -136,6 +172,20 @@ def test_an_ignored_training_cell_without_an_assert_after_it(broken):
     broken.cells[2].metadata["tags"] = ["nbval-ignore-output"]
     broken.cells[-1].source = "print(1)"
     assert any("no assert" in problem for problem in checks.ignored_outputs(broken))
+
+
+def test_a_function_of_the_notebook_may_train_or_time(broken):
+    broken.cells[1].source = "def seconds_for():\n    return time.perf_counter()"
+    broken.cells[2].source = "seconds_for()"
+    broken.cells[2].metadata["tags"] = ["nbval-ignore-output"]
+    broken.cells[3].source = "assert True"
+    assert checks.ignored_outputs(broken) == []
+
+
+def test_the_name_in_a_comment_or_text_does_not_train(broken):
+    broken.cells[2].source = 'print("train_network()")  # perf_counter()'
+    broken.cells[2].metadata["tags"] = ["nbval-ignore-output"]
+    assert "cell 3 is ignored but neither trains nor times" in checks.ignored_outputs(broken)
 
 
 def test_an_ignore_comment(broken):

@@ -187,8 +187,9 @@ def test_cnn_data_that_may_not_be_read(repository, tmp_path, monkeypatch):
 
 
 def test_the_cache_serves_when_the_repository_has_nothing(repository, raw, tmp_path):
-    shutil.rmtree(raw)
     extract(copy_archives(tmp_path / "cache" / "cnn-course"))
+    assert find_mnist()[1] == "the repository (data/)", "while it has, it comes first"
+    shutil.rmtree(raw)
     root, place = find_mnist()
     assert root == tmp_path / "cache" / "cnn-course"
     assert "cache" in place

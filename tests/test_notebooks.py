@@ -11,13 +11,15 @@ import pytest
 import stamp
 
 import cnn.data
+import cnn.figures
 import cnn.models
+import cnn.plotting
 import cnn.shapes
 import cnn.training
 
 REPOSITORY = Path(__file__).parents[1]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
-MODULES = [cnn.data, cnn.models, cnn.shapes, cnn.training]
+MODULES = [cnn.figures, cnn.plotting, cnn.data, cnn.models, cnn.shapes, cnn.training]
 
 # What each notebook must define in full, and the package must hold.
 TAUGHT = {
@@ -54,6 +56,7 @@ def test_the_series_is_complete():
         checks.has_outputs,
         checks.no_errors_or_warnings,
         checks.no_widgets,
+        checks.plain_metadata,
         checks.ignored_outputs,
         checks.figures_described,
         checks.plain_markdown,

@@ -61,10 +61,9 @@ def test_a_failing_cell_can_be_read_in_the_copy(folder, monkeypatch):
 
 
 def test_command_line(folder):
-    """As `make run` calls it: progress on standard output, a reason and an exit status at the end."""
-    script = (
-        f"import run_series as r; r.NOTEBOOKS = r.Path({str(folder / 'notebooks')!r}); r.main()"
-    )
+    """As `make run` calls it: progress, the reason of a failure, and an exit status."""
+    notebooks = str(folder / "notebooks")
+    script = f"import run_series as r; r.NOTEBOOKS = r.Path({notebooks!r}); r.main()"
     done = subprocess.run(
         [sys.executable, "-c", script, "--to", str(folder / "results")],
         env=os.environ | {"PYTHONPATH": str(Path(run_series.__file__).parent)},
@@ -75,7 +74,7 @@ def test_command_line(folder):
     assert done.returncode == 1
     assert "01-good: cell 1/1, " in done.stdout
     assert "02-bad.ipynb stopped at a failing cell" in done.stderr
-    assert "Traceback (most recent call last)" not in done.stderr.split("ZeroDivisionError")[-1]
+    assert "ZeroDivisionError" in done.stderr
 
 
 def test_needs_to_be_told_where(folder, monkeypatch, capsys):

@@ -38,9 +38,8 @@ def test_output_size_of_a_kernel_that_does_not_fit():
 
 def test_output_size_on_a_grid():
     """Equal to F.conv1d for each of 432 settings, refusals included."""
-    for N, F_, P, S, D in itertools.product(
-        (5, 6, 9), (1, 2, 3, 5), range(3), (1, 2, 3), range(1, 5)
-    ):
+    grid = itertools.product((5, 6, 9), (1, 2, 3, 5), (0, 1, 2), (1, 2, 3), (1, 2, 3, 4))
+    for N, F_, P, S, D in grid:
         image, weight = torch.zeros(1, 1, N), torch.zeros(1, 1, F_)
         if D * (F_ - 1) + 1 > N + 2 * P:
             with pytest.raises(ValueError, match="does not fit"):

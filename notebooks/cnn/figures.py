@@ -5,6 +5,7 @@ writes all of them, as SVG and as animated PNG. Blue is what goes in, orange is 
 what comes out; every colour is also named by a label.
 """
 
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -172,7 +173,7 @@ def write(ax, text, x, y, colour=INK, size=10, weight="bold", align="center"):
     if not lines:
         y += 0.35 * size / 72  # half the height of a capital letter, in inches
     place = {"ha": align, "va": "center" if lines else "baseline", "zorder": 8}
-    ax.text(x, y, text.replace("-", "−"), **place, **look)
+    ax.text(x, y, re.sub(r"-(?=[ \d])", "−", text), **place, **look)
 
 
 def name(ax, box, text, colour, detail="", size=10.5):
