@@ -87,7 +87,7 @@ def ignored_outputs(notebook):
 
 
 def _trainers(cells):
-    """What trains or times: the known names, and functions of the notebook that call one of them."""
+    """The known names, and functions of the notebook that call one of them."""
     names = set(TRAINS_OR_TIMES)
     for cell in cells:
         for name, node in _definitions(cell.source):
