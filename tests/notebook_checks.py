@@ -5,7 +5,7 @@ import inspect
 import re
 from itertools import pairwise
 
-from stamp import BOOTSTRAP, badge, repo_url
+from stamp import badge, bootstrap, repo_url
 
 MAX_LINES = 30
 TRAINS_OR_TIMES = {"train_network", "train_one_epoch", "backward", "perf_counter", "timeit"}
@@ -175,7 +175,7 @@ def stamped_with_the_address(notebook, name):
     problems = []
     if badge(name, url) not in first.splitlines():
         problems.append("the Colab link differs from repo-url: run `make stamp`")
-    if code_cells(notebook)[0].source != BOOTSTRAP.format(url=url):
+    if code_cells(notebook)[0].source != bootstrap(url):
         problems.append("the bootstrap cell differs from tools/stamp.py: run `make stamp`")
     return problems
 

@@ -164,7 +164,7 @@ def test_an_updated_display(broken):
 
 def test_an_ignored_cell_that_neither_trains_nor_times(broken):
     broken.cells[2].metadata["tags"] = ["nbval-ignore-output"]
-    assert checks.ignored_outputs(broken) == ["cell 3 is ignored but neither trains nor times"]
+    assert "cell 3 is ignored but neither trains nor times" in checks.ignored_outputs(broken)
 
 
 def test_an_ignored_training_cell_without_an_assert_after_it(broken):

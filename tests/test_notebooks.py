@@ -98,7 +98,7 @@ def test_papers_are_in_the_bibliography(notebook):
 
 def run_bootstrap(folder, url):
     """Run the bootstrap cell in an empty folder, without pip, and import cnn from the result."""
-    source = stamp.BOOTSTRAP.format(url=url) + "\nimport cnn.shapes\nprint(cnn.shapes.__file__)"
+    source = stamp.bootstrap(url) + "\nimport cnn.shapes\nprint(cnn.shapes.__file__)"
     source = source.replace('"pip", "install"', '"no_such_module", "install"')
     return subprocess.run(
         [sys.executable, "-c", source], cwd=folder, capture_output=True, text=True, timeout=120

@@ -1,4 +1,7 @@
-"""Write the badge line and the bootstrap cell of every notebook from `repo-url` in _quarto.yml."""
+"""Write the badge line and the bootstrap cell of every notebook from `repo-url` in _quarto.yml.
+
+Also drops the metadata that editors leave behind: only the kernel's name and the tags stay.
+"""
 
 import sys
 from pathlib import Path
@@ -19,8 +22,9 @@ from pathlib import Path
 if importlib.util.find_spec("cnn") is None:
     course = Path("course/notebooks").absolute()
     clone = ["git", "clone", "--depth=1", "{url}", "course"]
-    style = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "ambivalent==0.3.0"]
-    for command in (clone, style):
+    packages = [{packages}]
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *packages]
+    for command in (clone, install):
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode and not (course / "cnn").exists():
             raise SystemExit("Could not fetch the course: " + done.stderr)
@@ -28,9 +32,25 @@ if importlib.util.find_spec("cnn") is None:
     sys.path.insert(0, str(course))"""
 
 
+IN_COLAB_ALREADY = {"torch", "torchvision", "numpy", "matplotlib", "pillow"}
+
+
+def missing_in_colab():
+    """What the notebooks import and Colab lacks, as `"name==version"`, from requirements.txt."""
+    imported = (REPOSITORY / "requirements.txt").read_text().partition("# to open")[0]
+    names = [line.split("#")[0].strip() for line in imported.splitlines()]
+    wanted = [name for name in names if name and name.split("==")[0] not in IN_COLAB_ALREADY]
+    return ", ".join(f'"{name}"' for name in wanted)
+
+
 def repo_url():
     """The public address of the repository, from the one place that holds it."""
     return yaml.safe_load((REPOSITORY / "_quarto.yml").read_text())["website"]["repo-url"]
+
+
+def bootstrap(url):
+    """The first code cell: it fetches the course where the notebook stands alone."""
+    return BOOTSTRAP.format(url=url, packages=missing_in_colab())
 
 
 def badge(name, url):
@@ -45,12 +65,18 @@ def badge(name, url):
 
 def stamped(notebook, name, url):
     """Change the notebook in place: badge below the title, bootstrap in the first code cell."""
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    for cell in notebook.cells:
+        cell.metadata = {"tags": cell.metadata.tags} if "tags" in cell.metadata else {}
     title, _, rest = notebook.cells[0].source.partition("\n\n")
     if rest.startswith("**[▶ Open in Colab]"):
         rest = rest.partition("\n\n")[2]
     notebook.cells[0].source = "\n\n".join(filter(None, [title, badge(name, url), rest]))
     first_code = next(cell for cell in notebook.cells if cell.cell_type == "code")
-    first_code.source = BOOTSTRAP.format(url=url)
+    first_code.source = bootstrap(url)
     return notebook
 
 
