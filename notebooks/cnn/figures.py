@@ -5,6 +5,7 @@ writes all of them, as SVG and as animated PNG. Blue is what goes in, orange is 
 what comes out; every colour is also named by a label.
 """
 
+import io
 import re
 import sys
 from functools import cache
@@ -690,7 +691,42 @@ def fitted_scores(digit, n=1000):
     return (features(digit[None, None]) @ weights)[0]
 
 
+def link_card():
+    """The picture that a link to the course unfolds to, PNG bytes of 1200 × 630 pixels."""
+    with mpl.rc_context({"savefig.bbox": "standard"}):
+        figure, ax = canvas(12, 6.3)
+        whole = pixels(ax, nine(), 0.7, 2.1, 3.4, INPUT, line=3)
+        look = {"cmap": SIGNED, "vmin": -4, "vmax": 4, "line": 3}
+        result = pixels(ax, convolve(nine(), EDGE), 5.2, 2.22, 3.16, OUTPUT, **look)
+        join_windows(ax, whole, result, (9, 7), 3, KERNEL)
+        decision = bars(ax, fitted_scores(nine()), 9.6, 2.22, 3.16, 1.6)
+        beam(ax, result, decision, MUTED)
+        write(ax, "Convolutional networks that run", 0.7, 0.85, INK, 38, align="left")
+        what = "A course in PyTorch, from a pixel to the networks of today"
+        write(ax, what, 0.7, 1.5, MUTED, 19, "normal", "left")
+        return _still_png(figure)
+
+
+def _still_png(figure, dpi=100):
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
+    plt.close(figure)
+    return file.getvalue()
+
+
+def favicon():
+    """The kernel of vertical edges on a window of nine pixels, small enough for a browser's tab."""
+    figure, ax = canvas(1, 1)
+    for row in range(3):
+        for column, colour in enumerate((INPUT, "#ffffff", KERNEL)):
+            corner = (0.05 + 0.3 * column, 0.05 + 0.3 * row)
+            ax.add_patch(Rectangle(corner, 0.3, 0.3, fc=colour, ec=INK, lw=3))
+    return figure
+
+
 FIGURES = {
+    "card.png": link_card,
+    "favicon.svg": favicon,
     "series.svg": series,
     "block-diagram.svg": block_diagram,
     "convolution-step.svg": convolution_step,
