@@ -5,7 +5,7 @@ local html = quarto.doc.is_format("html")
 local input = quarto.doc.input_file
 local root = quarto.project.directory
 local notebook = input:match("([^/\\]+)%.ipynb$")
-local up = pandoc.path.make_relative(root, pandoc.path.directory(input))
+local up = pandoc.path.make_relative(root, pandoc.path.directory(input), true)
 
 local function read(path)
   local file = io.open(path, "rb")
@@ -54,7 +54,7 @@ local function image_in_html(image)
     local width, height = string.unpack(">I4I4", content, 17)
     image.attributes.width, image.attributes.height = tostring(width), tostring(height)
   end
-  if not content:sub(1, 100):find("acTL", 1, true) then return image end
+  if not content:match("^.-IDAT"):find("acTL", 1, true) then return image end
   local still_name = image.src:gsub("%.png$", "-still.png")
   local file = io.open((path:gsub("%.png$", "-still.png")), "wb")
   file:write(still(content))
@@ -151,6 +151,7 @@ end
 return {
   { Figure = plain_figure },
   {
+    Image = function(image) return pandoc.Image(image.caption, image.src) end,
     Div = function(div) return div.content end,
     Span = function(span) return span.content end,
     Strong = notebook and term or nil,

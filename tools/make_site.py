@@ -72,7 +72,7 @@ def _figures(cells):
         alt = re.search(r'^#\| fig-alt: "([^"]+)"$', "".join(cell["source"]), re.M)
         for output in cell.get("outputs", []):
             png = base64.b64decode("".join(output.get("data", {}).get("image/png", "")))
-            if alt and png and b"acTL" not in png[:100]:
+            if alt and png and b"acTL" not in png.partition(b"IDAT")[0]:
                 yield png, alt[1]
 
 
@@ -116,14 +116,18 @@ def prepare(series):
         (REPOSITORY / lesson.picture).write_bytes(lesson.figure)
     cards = "\n".join(card(number, lesson) for number, lesson in enumerate(series, 1))
     (GENERATED / "cards.md").write_text(f"::: {{.lessons}}\n{cards}:::\n", encoding="utf-8")
-    (REPOSITORY / "_quarto.yml.local").write_text(f"website:\n  site-url: {site_url()}\n")
+    local = f"website:\n  site-url: {site_url()}\nrepository: {repo_url()}\n"
+    (REPOSITORY / "_quarto.yml.local").write_text(local)
 
 
 def finish(series):
     """Add what Quarto does not write: llms.txt, search without a server, the edition's place."""
-    (MARKDOWN / "index.html").unlink(missing_ok=True)
+    shutil.rmtree(MARKDOWN / SITE.name, ignore_errors=True)
+    for name in ["index.html", "404.md", "sitemap.xml", "robots.txt", "notebooks/*.ipynb"]:
+        for file in MARKDOWN.glob(name):
+            file.unlink()
     for page in MARKDOWN.rglob("*.md"):
-        page.write_text(page.read_text(encoding="utf-8").lstrip("\n"), encoding="utf-8")
+        page.write_text(plain(page.read_text(encoding="utf-8")), encoding="utf-8")
     shutil.copytree(MARKDOWN, SITE / "markdown", dirs_exist_ok=True)
     data = (SITE / "search.json").read_text(encoding="utf-8")
     (SITE / "search-data.js").write_text(f"window.searchData = {data};\n", encoding="utf-8")
@@ -131,10 +135,19 @@ def finish(series):
     (SITE / ".nojekyll").touch()
 
 
+def plain(markdown):
+    """A page of the Markdown edition without the wrappers of bibliography entries."""
+    without = re.sub(r"^(<div id=\"ref.*>|</div>)\n", "", markdown, flags=re.M)
+    return re.sub(r"\n{3,}", "\n\n", without) if without != markdown else markdown.lstrip("\n")
+
+
 def llms_txt(series):
     """The pages as Markdown, listed for language models (https://llmstxt.org)."""
     lines = ["# Convolutional networks that run", ""]
-    lines += ["> A course on convolutional networks in PyTorch, as a series of executed notebooks.", ""]
+    lines += [
+        "> A course on convolutional networks in PyTorch, as a series of executed notebooks.",
+        "",
+    ]
     lines += ["## Lessons", ""]
     for lesson in series:
         page = f"markdown/notebooks/{lesson.path.stem}.md"
