@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch.utils.data import random_split
 from torchvision.datasets import MNIST
 
@@ -98,6 +99,87 @@ def batches(X, y, batch_size, shuffle=False):
     order = torch.randperm(len(X)) if shuffle else torch.arange(len(X))
     for indices in order.to(X.device).split(batch_size):
         yield X[indices], y[indices]
+
+
+def scenes(X, y, n, seed=0, size=48, max_digits=4, n_arcs=3, noise=0.1):
+    """Scenes of two or more digits over arcs, with noise, and the true class of each pixel.
+
+    What is drawn later covers what is there: first the arcs, then the digits. Each has a grey value
+    of its own, and each digit a size. A digit takes, out of three random places, the one farthest
+    from the digits before it, so that overlaps are partial. A pixel belongs to a digit where the
+    digit fills more than half of it. The same seed gives the same scenes.
+
+    Args:
+        X: the digits to draw from, float (M, 1, 28, 28) in [0, 1].
+        y: their classes, int64 (M,).
+        n: number of scenes; size: height and width of a scene in pixels.
+        max_digits: a scene has 2 to max_digits digits; n_arcs: number of arcs in each.
+        noise: standard deviation of the noise, before values are cut off at 0 and 1.
+
+    Returns:
+        images: float32 (n, 1, size, size), values in [0, 1].
+        masks: int64 (n, size, size): 0 for background, 1 + y for the digit in front.
+        layers: int64 (n, size, size): how many arcs and digits lie on the pixel.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.zeros(n, size, size)
+    masks, layers = torch.zeros(2, n, size, size, dtype=torch.int64)
+    for _ in range(n_arcs):
+        cover = _draw_arcs(n, size, generator)
+        images = torch.lerp(images, _uniform(0.3, 1, (n, 1, 1), generator), cover)
+        layers += cover > 0.5
+    counts = torch.randint(2, max_digits + 1, (n, 1, 1), generator=generator)
+    scales = _uniform(0.65, 1, (max_digits, n, 1), generator)
+    centres = _choose_centres(scales, size, generator)
+    for k in range(max_digits):
+        chosen = torch.randint(len(X), (n,), generator=generator)
+        cover = _draw_digits(X[chosen], centres[k], scales[k], size) * (k < counts)
+        images = torch.lerp(images, _uniform(0.5, 1, (n, 1, 1), generator), cover)
+        masks = torch.where(cover > 0.5, 1 + y[chosen, None, None], masks)
+        layers += cover > 0.5
+    images += noise * torch.randn(images.shape, generator=generator)
+    return images.clamp(0, 1).unsqueeze(1), masks, layers
+
+
+def _uniform(low, high, shape, generator):
+    return low + (high - low) * torch.rand(shape, generator=generator)
+
+
+def _draw_arcs(n, size, generator):
+    """How much of each pixel one arc covers, (n, size, size); large circles look like lines."""
+    axis = torch.arange(size) + 0.5
+    radius = _uniform(4, size, (n, 1, 1), generator)
+    centre = _uniform(-size / 2, 1.5 * size, (2, n, 1, 1), generator)
+    x, y = axis - centre[0], axis[:, None] - centre[1]
+    start = _uniform(0, 2 * torch.pi, (n, 1, 1), generator)
+    along = radius * torch.remainder(torch.atan2(y, x) - start, 2 * torch.pi)
+    across = (torch.hypot(x, y) - radius).abs()
+    half_width = _uniform(0.5, 1.5, (n, 1, 1), generator)
+    length = _uniform(8, 32, (n, 1, 1), generator)
+    return (half_width + 0.5 - across).clamp(0, 1) * (along < length)
+
+
+def _choose_centres(scales, size, generator):
+    """Centres (x, y) in pixels, (digits, n, 2); the ink, 20 of 28 pixels, stays inside."""
+    centres = []
+    for scale in scales:
+        room = size - 20 * scale[:, None]  # (n, 1, 1)
+        candidates = size / 2 + room * _uniform(-0.5, 0.5, (len(scale), 3, 2), generator)
+        best = torch.zeros(len(scale), dtype=torch.int64)
+        if centres:
+            before = torch.stack(centres, dim=1)  # (n, digits so far, 2)
+            distances = (candidates[:, :, None] - before[:, None]).norm(dim=3)
+            best = distances.amin(dim=2).argmax(dim=1)
+        centres.append(candidates[torch.arange(len(scale)), best])
+    return torch.stack(centres)
+
+
+def _draw_digits(X, centre, scale, size):
+    """How much of each pixel a scaled and moved digit (n, 1, 28, 28) covers, (n, size, size)."""
+    axis = (torch.arange(size) + 0.5 - centre[:, :, None]) * 2 / (28 * scale[:, :, None])
+    x, y = axis.unbind(dim=1)  # (n, size) each, -1 and 1 at the borders of the digit's image
+    grid = torch.stack([x[:, None].expand(-1, size, -1), y[:, :, None].expand(-1, -1, size)], dim=3)
+    return F.grid_sample(X, grid, align_corners=False)[:, 0]
 
 
 def find_mnist():
