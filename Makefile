@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help run test lab lint outputs figures stamp clean
+.PHONY: help run test lab lint outputs figures stamp site clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make outputs  execute the notebooks and store the new outputs in them"
 	@echo "make figures  redraw images/"
 	@echo "make stamp    write the repository's address from _quarto.yml into the notebooks"
+	@echo "make site     render the website into _site and the Markdown edition into _markdown"
 	@echo "make clean    remove what was built (not .venv)"
 
 run: $(VENV)/.installed
@@ -43,6 +44,9 @@ figures: $(VENV)/.installed
 stamp: $(VENV)/.installed
 	$(BIN)/python tools/stamp.py
 
+site:
+	$(PYTHON) tools/make_site.py
+
 # A broken or half-made environment is rebuilt: the marker is written last.
 $(VENV)/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -55,5 +59,5 @@ $(VENV)/.installed: requirements.txt
 	@touch $@
 
 clean:
-	rm -rf build _site .quarto .pytest_cache .ruff_cache
+	rm -rf build _site _markdown site/lessons _quarto.yml.local .quarto .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,6 +1,7 @@
 """Render the website (`_site/`) and the Markdown edition (`_markdown/`) with Quarto.
 
 Whatever the pages say of the series (its order, titles, minutes, figures) is read from notebooks/.
+It needs no package beside Python's own, so that publishing need not install PyTorch.
 """
 
 import base64
@@ -13,11 +14,17 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from stamp import REPOSITORY, repo_url
-
+REPOSITORY = Path(__file__).resolve().parents[1]
 NEEDED = (1, 7)
 SITE, MARKDOWN = REPOSITORY / "_site", REPOSITORY / "_markdown"
 GENERATED = REPOSITORY / "site" / "lessons"
+
+# The figure on a lesson's card, by the first words of its alternative text.
+COVERS = {
+    "01-data": "Ten rows of thirty",
+    "02-convolution": "A handwritten nine and four outputs",
+    "03-training": "Two rows of ten handwritten digits",
+}
 
 NO_QUARTO = f"""\
 `make site` needs Quarto {".".join(map(str, NEEDED))} or newer, and {{found}}.
@@ -50,12 +57,13 @@ class Lesson:
 
 
 def read_lesson(path):
-    """A Lesson from a notebook; its figure is the one closest to 2:1, which fits a card."""
+    """A Lesson from a notebook; its figure is that of COVERS, or else the one closest to 2:1."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     first = "".join(cells[0]["source"])
     goals = re.findall(r"^- (.+(?:\n  .+)*)", first, re.M)
     figures = list(_figures(cells)) or [((REPOSITORY / "images/card.png").read_bytes(), "")]
-    figure, alt = min(figures, key=lambda pair: abs(_aspect(pair[0]) - 2))
+    cover = COVERS.get(path.stem, "no figure begins like this")
+    figure, alt = min(figures, key=lambda f: (not f[1].startswith(cover), abs(_aspect(f[0]) - 2)))
     return Lesson(
         path,
         re.search(r"^# (.+)$", first, re.M)[1],
@@ -66,13 +74,13 @@ def read_lesson(path):
     )
 
 
-def _figures(cells):
-    """(PNG, alternative text) of every figure that does not move."""
+def _figures(cells, moving=False):
+    """(PNG, alternative text) of every figure; of those that move only if asked for."""
     for cell in cells:
         alt = re.search(r'^#\| fig-alt: "([^"]+)"$', "".join(cell["source"]), re.M)
         for output in cell.get("outputs", []):
             png = base64.b64decode("".join(output.get("data", {}).get("image/png", "")))
-            if alt and png and b"acTL" not in png.partition(b"IDAT")[0]:
+            if alt and png and (moving or b"acTL" not in png.partition(b"IDAT")[0]):
                 yield png, alt[1]
 
 
@@ -85,6 +93,12 @@ def _aspect(png):
 def lessons():
     """All notebooks of the series, in order."""
     return [read_lesson(path) for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb"))]
+
+
+def repo_url():
+    """The public address of the repository, from the one place that holds it."""
+    config = (REPOSITORY / "_quarto.yml").read_text(encoding="utf-8")
+    return re.search(r"^ +repo-url: (\S+)", config, re.M)[1]
 
 
 def site_url():

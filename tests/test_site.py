@@ -1,0 +1,512 @@
+"""The website: its sources without Quarto, and what Quarto makes of them where it is installed.
+
+That notebooks hold Markdown that the site can show, and that their figures are described, is
+checked in test_notebooks.py.
+"""
+
+import base64
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import make_site
+import numpy as np
+import pytest
+import stamp
+import yaml
+from browser import browser, find_browser, served
+from PIL import Image
+
+REPOSITORY = Path(__file__).parents[1]
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+PAGES = sorted([*REPOSITORY.glob("*.qmd"), *(REPOSITORY / "hpc").glob("*.qmd")])
+CONFIG = yaml.safe_load((REPOSITORY / "_quarto.yml").read_text())
+AXE = "axe-core@4.14.1"
+MAX_PAGE = 1_500_000
+
+# --- without Quarto ------------------------------------------------------------------------------
+
+
+def sidebar_files(items):
+    """The files of a sidebar, in order, with globs expanded as Quarto does: by file name."""
+    for item in items:
+        item = {"href": item} if isinstance(item, str) else item
+        contents = item.get("contents", [])
+        if isinstance(contents, str):
+            yield from sorted(REPOSITORY.glob(contents))
+        else:
+            yield from sidebar_files(contents)
+        if "href" in item:
+            yield REPOSITORY / item["href"]
+
+
+def test_sidebar_holds_every_notebook_once_and_in_order():
+    files = list(sidebar_files(CONFIG["website"]["sidebar"]["contents"]))
+    assert [file for file in files if file.suffix == ".ipynb"] == NOTEBOOKS
+    pages = [page for page in PAGES if page.name != "404.qmd"]
+    assert sorted(file for file in files if file.suffix == ".qmd") == pages
+
+
+def test_every_page_is_rendered():
+    rendered = {file for glob in CONFIG["project"]["render"] for file in REPOSITORY.glob(glob)}
+    assert rendered == {*NOTEBOOKS, *PAGES}
+
+
+def headings(source):
+    """The headings of Markdown, outside of code blocks."""
+    text = re.sub(r"^( *)(```|~~~).*?^ *\2", "", source, flags=re.M | re.S)
+    return re.findall(r"^#+ +(.+?)(?: *\{.*\})?$", text, re.M)
+
+
+def anchor(heading):
+    """The id that GitHub gives a heading."""
+    text = re.sub(r"\[([^]]*)\]\([^)]*\)|[`*]", r"\1", heading)
+    return re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-")
+
+
+def source_of(path):
+    """The Markdown of a page or a notebook."""
+    if path.suffix != ".ipynb":
+        return path.read_text(encoding="utf-8")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+
+
+def links_in(source):
+    text = re.sub(r"^```.*?^```", "", source, flags=re.M | re.S)
+    return re.findall(r"\]\(([^)\s]+)\)", text)
+
+
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=lambda page: page.name)
+def test_links_and_anchors_resolve(page):
+    made_by_the_build = {"markdown/index.md", "llms.txt"}
+    for link in set(links_in(source_of(page))) - made_by_the_build:
+        if re.match(r"\w+:", link):
+            continue
+        file, _, name = link.partition("#")
+        target = page.parent / file if file else page
+        assert target.exists(), link
+        if name:
+            assert name in map(anchor, headings(source_of(target))), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_describe_their_images(page):
+    assert all(len(alt) > 60 for alt in re.findall(r"!\[(.*?)\]", source_of(page)))
+
+
+def test_glossary_is_sorted_and_linked():
+    source = source_of(REPOSITORY / "glossary.qmd")
+    terms = headings(source.partition("---\n\n")[2])
+    assert terms == sorted(terms, key=str.lower)
+    assert len(terms) == len(set(terms))
+    entries = re.split(r"^## ", source, flags=re.M)[1:]
+    assert [entry for entry in entries if "](notebooks/" not in entry] == []
+
+
+def test_templates_ask_no_other_host():
+    for file in [*(REPOSITORY / "site").glob("*.*"), REPOSITORY / "_quarto.yml"]:
+        text = re.sub(r"repo-url: .*", "", file.read_text(encoding="utf-8"))
+        found = re.findall(r"""(?:src=|href=|url\(|@import)\s*["']?(?:https?:)?//\S*""", text)
+        assert found == [], file.name
+
+
+def variables(theme):
+    source = (REPOSITORY / "site" / f"{theme}.scss").read_text()
+    return dict(re.findall(r"^\$([\w-]+): (#\w{6});", source, re.M))
+
+
+def contrast(one, other):
+    """The contrast ratio of WCAG 2.2 between two colours such as "#ffffff"."""
+
+    def luminance(colour):
+        values = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_contrast(theme):
+    colours = variables(theme)
+    for ground in (colours["body-bg"], colours["surface"]):
+        for name in ("body-color", "body-secondary-color", "link-color", "sidebar-fg", "footer-fg"):
+            assert contrast(colours[name], ground) >= 4.5, name
+        assert contrast(colours["focus"], ground) >= 3
+
+
+def test_contrast_of_known_pairs():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#838383", "#ffffff") == pytest.approx(3.79, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((REPOSITORY / ".github").rglob("*.yml")), ids=lambda p: p.name
+)
+def test_workflows_are_pinned(path):
+    workflow = yaml.safe_load(path.read_text())
+    assert True in workflow, "YAML reads the key `on` as true"
+    for job in workflow["jobs"].values():
+        for step in job["steps"]:
+            assert re.search(r"@[0-9a-f]{40}$", step.get("uses", "@" + 40 * "0")), step
+            if "quarto-actions" in step.get("uses", ""):
+                version = tuple(map(int, step["with"]["version"].split(".")))
+                assert version[:2] >= make_site.NEEDED
+
+
+def test_lessons_are_read_from_the_notebooks():
+    series = make_site.lessons()
+    assert [lesson.path for lesson in series] == NOTEBOOKS
+    for lesson in series:
+        assert len(lesson.goals) >= 3
+        assert "to read" in lesson.minutes
+        assert "to run" in lesson.minutes
+        assert lesson.figure.startswith(b"\x89PNG")
+        assert lesson.alt.startswith(make_site.COVERS.get(lesson.path.stem, ""))
+
+
+def test_the_address_is_read_as_stamp_reads_it():
+    assert make_site.repo_url() == stamp.repo_url()
+
+
+def test_the_site_has_one_address(monkeypatch):
+    monkeypatch.delenv("SITE_URL", raising=False)
+    monkeypatch.setattr(make_site, "repo_url", lambda: "https://github.com/ada/course")
+    assert make_site.site_url() == "https://ada.github.io/course/"
+    monkeypatch.setenv("SITE_URL", "https://example.org/")
+    assert make_site.site_url() == "https://example.org/"
+
+
+def test_without_quarto_it_says_how_to_get_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match=r"(?s)none is on PATH.*conda install.*brew install"):
+        make_site.find_quarto()
+
+
+def test_an_old_quarto_is_refused(tmp_path, monkeypatch):
+    old = tmp_path / "quarto"
+    old.write_text("#!/bin/sh\necho 1.3.450\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    with pytest.raises(SystemExit, match=r"needs Quarto 1\.7 or newer, and .*quarto is 1\.3\.450"):
+        make_site.find_quarto()
+    old.write_text("#!/bin/sh\necho 1.10.2\n")
+    assert make_site.find_quarto() == str(old)
+
+
+# --- with Quarto ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory):
+    """The built site: (folder of the copy, what the build printed). Built once."""
+    if not shutil.which("quarto"):
+        pytest.skip("quarto is not on PATH")
+    folder = tmp_path_factory.mktemp("build")
+    files = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(files, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, names.split("\0")):
+        if not name.startswith("data/") and (REPOSITORY / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, folder / name)
+    done = subprocess.run(
+        [sys.executable, "tools/make_site.py"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"SITE_URL": "https://example.org/course/"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def site(build):
+    return build[0] / "_site"
+
+
+@pytest.fixture(scope="session")
+def markdown(build):
+    return build[0] / "_markdown"
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    with served(site) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def page(site):
+    if not find_browser():
+        pytest.skip("no Chromium is on PATH")
+    with browser() as page:
+        yield page
+
+
+@pytest.fixture
+def screen(page):
+    """The page at desktop width in the light theme."""
+    page.media(prefers_color_scheme="light")
+    page.resize(1280)
+    return page
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory):
+    """The source of axe-core."""
+    folder = tmp_path_factory.mktemp("axe")
+    if not shutil.which("npm"):
+        pytest.skip("npm, which brings axe-core, is not on PATH")
+    done = subprocess.run(["npm", "pack", AXE], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"npm could not fetch {AXE}")
+    shutil.unpack_archive(next(folder.glob("*.tgz")), folder)
+    return (folder / "package" / "axe.min.js").read_text(encoding="utf-8")
+
+
+def html_pages():
+    """The pages as the site names them."""
+    for file in [*PAGES, *NOTEBOOKS]:
+        yield file.relative_to(REPOSITORY).with_suffix(".html").as_posix()
+
+
+def readable_pages():
+    """All but 404, whose links are those of the published site."""
+    return [name for name in html_pages() if name != "404.html"]
+
+
+class Tags(HTMLParser):
+    """Collects ids, links and images of a page."""
+
+    def __init__(self, file):
+        super().__init__()
+        self.ids, self.targets, self.images = set(), [], []
+        self.feed(file.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if attributes.get("id"):
+            self.ids.add(attributes["id"])
+        if tag == "img":
+            self.images.append(attributes)
+        for name in ("href", "src", "srcset"):
+            if attributes.get(name):
+                self.targets.append(attributes[name])
+
+
+def test_build_warns_of_nothing(build):
+    assert [line for line in build[1].splitlines() if "WARN" in line or "ERROR" in line] == []
+
+
+def test_every_page_is_there(site):
+    assert [name for name in html_pages() if not (site / name).exists()] == []
+    locations = re.findall(r"<loc>(.*?)</loc>", (site / "sitemap.xml").read_text())
+    pages = {location.removeprefix("https://example.org/course/") for location in locations}
+    assert pages >= {name for name in readable_pages() if not name.endswith("index.html")}
+
+
+@pytest.mark.parametrize("name", readable_pages())
+def test_internal_links_and_anchors_resolve(site, name):
+    for target in Tags(site / name).targets:
+        parts = urlsplit(target)
+        if parts.scheme or parts.netloc or target == "#":
+            continue
+        file = (site / name).parent / unquote(parts.path) if parts.path else site / name
+        file = file / "index.html" if file.is_dir() else file
+        assert file.exists(), target
+        if parts.fragment and file.suffix == ".html":
+            assert unquote(parts.fragment) in Tags(file).ids, target
+
+
+def test_the_404_page_works_at_any_depth(site):
+    for target in Tags(site / "404.html").targets:
+        if not urlsplit(target).scheme and not target.startswith("#"):
+            assert target.startswith("/course/"), target
+            assert (site / target.removeprefix("/course/").split("#")[0]).exists(), target
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_lesson_page(site, path):
+    page = Tags(site / "notebooks" / f"{path.stem}.html")
+    assert f"../notebooks/{path.name}" in page.targets, "download"
+    assert (site / "notebooks" / path.name).read_bytes() == path.read_bytes()
+    assert any(t.startswith("https://colab.research.google.com/") for t in page.targets)
+    assert any(t.endswith(f"/blob/main/notebooks/{path.name}") for t in page.targets)
+    figures = [image for image in page.images if "figure-html" in image["src"]]
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    assert len(figures) == len(list(make_site._figures(cells, moving=True)))
+    for image in figures:
+        assert len(image["alt"]) > 60
+        assert image["width"].isdigit()
+        assert image["height"].isdigit()
+    assert all(image["loading"] == "lazy" for image in figures[1:])
+
+
+@pytest.mark.parametrize("name", readable_pages())
+def test_in_a_browser(screen, site, address, name):
+    """No request leaves the host, nothing fails, the page is light and does not jump."""
+    for start in (address, site.as_uri() + "/"):
+        screen.open(start + name)
+        outside = [url for url in screen.requested() if not url.startswith((start, "data:"))]
+        assert outside == []
+        if start == address:
+            assert screen.received_bytes() < MAX_PAGE
+            logged = [
+                e["params"]["entry"] for e in screen.events if e["method"] == "Log.entryAdded"
+            ]
+            assert [entry["text"] for entry in logged if entry["level"] == "error"] == []
+        thrown = [e for e in screen.events if e["method"] == "Runtime.exceptionThrown"]
+        assert thrown == []
+    shift = screen.run(
+        "new Promise(done => { let sum = 0;"
+        " new PerformanceObserver(list => list.getEntries().forEach(e => sum += e.value))"
+        ".observe({type: 'layout-shift', buffered: true}); setTimeout(() => done(sum), 200) })"
+    )
+    assert shift < 0.05
+
+
+@pytest.mark.parametrize("name", readable_pages())
+@pytest.mark.parametrize("width", [360, 640], ids=["phone", "zoomed to 200 percent"])
+def test_nothing_sticks_out_of_a_narrow_page(screen, address, name, width):
+    screen.resize(width)
+    screen.open(address + name)
+    assert screen.run("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("name", readable_pages())
+def test_light_and_dark(screen, address, name):
+    shots = {}
+    for scheme in ("light", "dark"):
+        screen.media(prefers_color_scheme=scheme)
+        screen.open(address + name)
+        shot = base64.b64decode(screen.call("Page.captureScreenshot", format="png")["data"])
+        shots[scheme] = np.asarray(Image.open(io.BytesIO(shot)).convert("L"), dtype=float)
+        assert shots[scheme].std() > 10, "an empty page"
+    assert shots["light"].mean() > 170
+    assert shots["dark"].mean() < 120
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", readable_pages())
+def test_axe_finds_no_violation(screen, address, axe, name, scheme):
+    screen.media(prefers_color_scheme=scheme)
+    screen.open(address + name)
+    screen.run(axe + "; null")
+    found = screen.run(
+        "axe.run().then(r => r.violations.map("
+        "v => [v.id, v.help, v.nodes.slice(0, 4).map(n => n.html.slice(0, 200))]))"
+    )
+    assert found == []
+
+
+@pytest.mark.parametrize("from_folder", [False, True], ids=["server", "folder"])
+def test_search_finds_a_term(screen, site, address, from_folder):
+    screen.open((site.as_uri() + "/" if from_folder else address) + "index.html")
+    screen.run("document.querySelector('#quarto-search input').focus()")
+    screen.call("Input.insertText", text="receptive field")
+    for _ in range(50):
+        found = screen.run("document.querySelector('.aa-Panel')?.textContent ?? ''")
+        if "receptive field" in found.lower():
+            break
+        screen.wait(0.2)
+    assert "Convolution" in found
+
+
+def test_moving_pictures_stand_still_where_less_motion_is_asked_for(screen, site, address):
+    moving = [name for name in readable_pages() if (site / name).read_text().count('"motion"')]
+    assert moving, "the series has an animation"
+    state = (
+        "[document.querySelector('.motion img').currentSrc,"
+        " document.querySelector('.motion-button').textContent]"
+    )
+    for choice, still in [("reduce", True), ("no-preference", False)]:
+        screen.media(prefers_reduced_motion=choice)
+        screen.open(address + moving[0])
+        screen.run("document.querySelector('.motion img').loading = 'eager'")
+        for pressed in (False, True):
+            if pressed:
+                screen.run("document.querySelector('.motion-button').click()")
+            screen.wait(0.5)
+            source, text = screen.run(state)
+            assert source.endswith("-still.png") == (still != pressed)
+            assert text.split()[0] == ("Play" if still != pressed else "Stop")
+    still = next(site.rglob("*-still.png"))
+    assert Image.open(still).convert("L").getextrema() != (0, 0)
+    assert getattr(Image.open(still), "n_frames", 1) == 1
+
+
+# --- the Markdown edition ------------------------------------------------------------------------
+
+
+def without_code(markdown):
+    text = re.sub(r"^ *``` ?\w*\n.*?^ *```$", "", markdown, flags=re.M | re.S)
+    return re.sub(r"^ {4}.*$|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$", "", text, flags=re.M | re.S)
+
+
+def markdown_pages():
+    names = [page.relative_to(REPOSITORY).with_suffix(".md") for page in [*PAGES, *NOTEBOOKS]]
+    return [name.as_posix() for name in names if name.name != "404.md"]
+
+
+def test_markdown_edition_is_complete(markdown):
+    assert sorted(p.relative_to(markdown).as_posix() for p in markdown.rglob("*.md")) == sorted(
+        markdown_pages()
+    )
+
+
+@pytest.mark.parametrize("name", markdown_pages())
+def test_markdown_page_is_plain(markdown, name):
+    text = (markdown / name).read_text(encoding="utf-8")
+    assert text.startswith("# ")
+    prose = without_code(text)
+    for leftover in (r"^:::", r"\{[#.]", r"\{\{<", r"\?meta", r"data-fig", r"^@\w+-"):
+        assert not re.search(leftover, prose, re.M), leftover
+    assert re.findall(r"<(?!/?(?:details|summary)\b)/?[a-z][a-z0-9]*[ >]", prose) == []
+
+
+@pytest.mark.parametrize("name", markdown_pages())
+def test_markdown_links_resolve(markdown, name):
+    text = (markdown / name).read_text(encoding="utf-8")
+    for link in links_in(text):
+        if re.match(r"\w+:", link):
+            continue
+        file, _, wanted = link.partition("#")
+        target = (markdown / name).parent / unquote(file) if file else markdown / name
+        assert target.exists(), link
+        assert target.suffix != ".ipynb", link
+        if wanted:
+            assert wanted in map(anchor, headings(target.read_text(encoding="utf-8"))), link
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_markdown_keeps_figures_and_outputs(markdown, path):
+    text = (markdown / "notebooks" / f"{path.stem}.md").read_text(encoding="utf-8")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    images = re.findall(r"^!\[(.{60,})\]\((\S+)\)$", text, re.M)
+    assert len(images) == len(list(make_site._figures(cells, moving=True)))
+    for cell in cells:
+        source = [
+            line for line in "".join(cell["source"]).splitlines() if not line.startswith("#|")
+        ]
+        if cell["cell_type"] == "code":
+            assert "\n".join(source).strip() in text
+        for output in cell.get("outputs", []):
+            for line in "".join(output.get("text", [])).splitlines():
+                assert line.rstrip() in text
+
+
+def test_llms_txt_lists_every_lesson(site):
+    text = (site / "llms.txt").read_text(encoding="utf-8")
+    links = links_in(text)
+    assert [f"markdown/notebooks/{path.stem}.md" for path in NOTEBOOKS] == links[: len(NOTEBOOKS)]
+    assert all((site / link).exists() for link in links)
