@@ -130,12 +130,15 @@ local function to_markdown_pages(link)
 end
 
 -- A figure as an image with its alternative text, and its caption in a paragraph of its own.
+local function plain_image(image)
+  local alt = image.attributes["fig-alt"] or image.attributes["alt"]
+  return pandoc.Image(alt and { pandoc.Str(alt) } or image.caption, image.src)
+end
+
 local function plain_figure(figure)
   local blocks = pandoc.Blocks({})
   figure:walk({ Image = function(image)
-    local alt = image.attributes["fig-alt"] or image.attributes["alt"]
-    local content = alt and { pandoc.Str(alt) } or image.caption
-    blocks:insert(pandoc.Para({ pandoc.Image(content, image.src) }))
+    blocks:insert(pandoc.Para({ plain_image(image) }))
   end })
   local caption = pandoc.utils.blocks_to_inlines(figure.caption.long)
   if #caption > 0 then blocks:insert(pandoc.Para({ pandoc.Emph(caption) })) end
@@ -151,7 +154,7 @@ end
 return {
   { Figure = plain_figure },
   {
-    Image = function(image) return pandoc.Image(image.caption, image.src) end,
+    Image = plain_image,
     Div = function(div) return div.content end,
     Span = function(span) return span.content end,
     Strong = notebook and term or nil,

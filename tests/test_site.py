@@ -99,7 +99,7 @@ def test_links_and_anchors_resolve(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_describe_their_images(page):
-    assert all(len(alt) > 60 for alt in re.findall(r"!\[(.*?)\]", source_of(page)))
+    assert all(len(alt) > 60 for alt in re.findall(r'!\[.*?fig-alt="(.*?)"', source_of(page)))
 
 
 def test_glossary_is_sorted_and_linked():
