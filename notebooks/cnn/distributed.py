@@ -1,0 +1,159 @@
+"""Which of the processes am I, and how do we find each other? PyTorch's own package does the rest.
+
+Variables set by the launchers: torchrun (https://docs.pytorch.org/docs/stable/elastic/run.html),
+srun (https://slurm.schedmd.com/srun.html), mpiexec of MPICH, of PALS and of Open MPI.
+"""
+
+import os
+import subprocess
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.distributed as dist
+
+
+class DistributedError(RuntimeError):
+    """The processes did not come together, or lost each other; the message says what to do."""
+
+
+class World(NamedTuple):
+    """One process among `size`; `local_rank` counts on its own machine."""
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    launcher: str = "no launcher"
+
+
+# The launcher that stands nearest to the process comes first: an mpiexec may itself run in srun.
+LAUNCHERS = {
+    "torchrun": ("RANK", "WORLD_SIZE", ["LOCAL_RANK"]),
+    "mpiexec (PALS)": ("PALS_RANKID", "PMI_SIZE", ["PALS_LOCAL_RANKID", "PMI_LOCAL_RANK"]),
+    "mpiexec (PMI)": ("PMI_RANK", "PMI_SIZE", ["PMI_LOCAL_RANK", "MPI_LOCALRANKID"]),
+    "mpiexec (Open MPI)": (
+        "OMPI_COMM_WORLD_RANK",
+        "OMPI_COMM_WORLD_SIZE",
+        ["OMPI_COMM_WORLD_LOCAL_RANK"],
+    ),
+    "srun": ("SLURM_PROCID", "SLURM_NTASKS", ["SLURM_LOCALID"]),
+}
+
+
+def find_world(environment=os.environ):
+    """Rank and size of this process, from the variables that its launcher has set.
+
+    Raises:
+        DistributedError: a launcher gave a rank but no size, or they make no sense.
+    """
+    for launcher, (rank, size, local_ranks) in LAUNCHERS.items():
+        if rank not in environment:
+            continue
+        if size not in environment:
+            raise DistributedError(
+                f"{rank} is set but {size} is not: how many processes are there?"
+            )
+        local = next((environment[name] for name in local_ranks if name in environment), "0")
+        try:
+            world = World(int(environment[rank]), int(environment[size]), int(local), launcher)
+        except ValueError as error:
+            raise DistributedError(f"{rank} and {size} must be whole numbers ({error})") from error
+        if not 0 <= world.rank < world.size:
+            raise DistributedError(f"{rank}={world.rank} does not fit {size}={world.size}")
+        return world
+    return World()
+
+
+def meeting_point(environment=os.environ):
+    """Address and port where rank 0 waits for the others: (str, str).
+
+    MASTER_ADDR and MASTER_PORT if they are set, else the first node of the Slurm or PBS job with a
+    port made from the job's number, else this machine.
+    """
+    job = environment.get("SLURM_JOB_ID") or environment.get("PBS_JOBID") or ""
+    number = int("".join(filter(str.isdigit, job.split(".")[0])) or 9500)
+    port = environment.get("MASTER_PORT") or str(20_000 + number % 10_000)
+    return environment.get("MASTER_ADDR") or _first_node(environment), port
+
+
+def _first_node(environment):
+    nodes = environment.get("SLURM_STEP_NODELIST") or environment.get("SLURM_JOB_NODELIST")
+    if nodes and "[" not in nodes:
+        return nodes.split(",")[0]
+    if nodes:
+        return _expand(nodes)
+    if environment.get("PBS_NODEFILE"):
+        return Path(environment["PBS_NODEFILE"]).read_text().split()[0]
+    return "127.0.0.1"
+
+
+def _expand(nodes):
+    """The first name of a list such as node[003-007,9], by Slurm's own command."""
+    command = ["scontrol", "show", "hostnames", nodes]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise DistributedError(
+            f"The nodes are {nodes}, but scontrol could not list them ({error}). "
+            "Set MASTER_ADDR to the name of the first node."
+        ) from error
+    return done.stdout.split()[0]
+
+
+def device_of(world):
+    """The accelerator of this process, one for each local rank, or the CPU."""
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if accelerator is None or accelerator.type == "mps":
+        return accelerator if accelerator and world.size == 1 else torch.device("cpu")
+    index = world.local_rank % torch.accelerator.device_count()
+    torch.accelerator.set_device_index(index)
+    return torch.device(accelerator.type, index)
+
+
+@contextmanager
+def joined(world, device, patience=300):
+    """Join the other processes for the time of the block; one process alone does nothing.
+
+    Args:
+        patience: seconds to wait for the others, at the start and in every exchange.
+    Raises:
+        DistributedError: not all processes came.
+    """
+    if world.size == 1:
+        yield
+        return
+    os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = meeting_point()
+    place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+    backend = dist.get_default_backend_for_device(device)  # nccl, xccl or gloo
+    try:
+        dist.init_process_group(
+            backend,
+            rank=world.rank,
+            world_size=world.size,
+            timeout=timedelta(seconds=patience),
+            device_id=None if device.type == "cpu" else device,
+        )
+    except (RuntimeError, ValueError) as error:  # DistNetworkError is a RuntimeError
+        raise DistributedError(
+            f"The {world.size} processes did not meet at {place} ({_first_line(error)}). Were all "
+            f"of them started, each by {world.launcher}? Is the port free, and the address right?"
+        ) from error
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def total(values, device):
+    """The sum of numbers over all processes: float64 (len(values),), the same on each."""
+    if not dist.is_initialized():
+        return [float(value) for value in values]
+    summed = torch.tensor(values, dtype=torch.float64, device=device)
+    dist.all_reduce(summed)
+    return summed.tolist()
+
+
+def _first_line(error):
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
