@@ -109,10 +109,9 @@ def site_url():
 
 def card(number, lesson):
     """One card of the map on the first page."""
-    alt = lesson.alt.replace("[", r"\[").replace("]", r"\]")
     return f"""\
 ::: {{.lesson}}
-![{alt}]({lesson.picture})
+![]({lesson.picture}){{fig-alt="{lesson.alt}"}}
 
 ### [{number} {lesson.title}]({lesson.address})
 
