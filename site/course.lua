@@ -129,19 +129,20 @@ local function to_markdown_pages(link)
   return link
 end
 
--- A figure as an image with its alternative text, and its caption in a paragraph of its own.
 local function plain_image(image)
   local alt = image.attributes["fig-alt"] or image.attributes["alt"]
   return pandoc.Image(alt and { pandoc.Str(alt) } or image.caption, image.src)
 end
 
-local function plain_figure(figure)
-  local blocks = pandoc.Blocks({})
-  figure:walk({ Image = function(image)
-    blocks:insert(pandoc.Para({ plain_image(image) }))
-  end })
-  local caption = pandoc.utils.blocks_to_inlines(figure.caption.long)
-  if #caption > 0 then blocks:insert(pandoc.Para({ pandoc.Emph(caption) })) end
+-- A figure as an image with its alternative text, and its caption in a paragraph of its own.
+local function plain_figure(block)
+  local image = #block.content == 1 and block.content[1]
+  if block.t == "Figure" then image = block.content[1].content[1] end
+  if not image or image.t ~= "Image" then return nil end
+  local blocks = pandoc.Blocks({ pandoc.Para({ plain_image(image) }) })
+  if image.attributes["fig-alt"] and #image.caption > 0 then
+    blocks:insert(pandoc.Para({ pandoc.Emph(image.caption) }))
+  end
   return blocks
 end
 
@@ -152,7 +153,7 @@ if html then
   }
 end
 return {
-  { Figure = plain_figure },
+  { Figure = plain_figure, Para = plain_figure },
   {
     Image = plain_image,
     Div = function(div) return div.content end,

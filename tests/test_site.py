@@ -494,7 +494,10 @@ def test_markdown_keeps_figures_and_outputs(markdown, path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     images = re.findall(r"^!\[(.{60,})\]\((\S+)\)$", text, re.M)
     assert len(images) == len(list(make_site._figures(cells, moving=True)))
+    letters = re.sub(r"\W", "", text)
     for cell in cells:
+        caption = re.search(r'^#\| fig-cap: "([^"]+)"$', "".join(cell["source"]), re.M)
+        assert not caption or re.sub(r"\W", "", caption[1]) in letters
         source = [
             line for line in "".join(cell["source"]).splitlines() if not line.startswith("#|")
         ]

@@ -150,8 +150,8 @@ def finish(series):
 
 def plain(markdown):
     """A page of the Markdown edition without the wrappers of bibliography entries."""
-    without = re.sub(r"^(<div id=\"ref.*>|</div>)\n", "", markdown, flags=re.M)
-    return re.sub(r"\n{3,}", "\n\n", without) if without != markdown else markdown.lstrip("\n")
+    text = re.sub(r"^(<div id=\"ref.*>|</div>)\n\n?", "", markdown.lstrip("\n"), flags=re.M)
+    return re.sub(r"<summary>\s*(.*?)\s*</summary>", r"<summary>\1</summary>", text, flags=re.S)
 
 
 def llms_txt(series):
