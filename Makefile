@@ -5,10 +5,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help run test lab lint outputs figures stamp site clean
+.PHONY: help install run test lab lint outputs figures stamp site clean
 .DEFAULT_GOAL := help
 
 help:
+	@echo "make install  create .venv and install requirements.txt"
 	@echo "make run      execute every notebook on the shipped data; results in build/notebooks"
 	@echo "make test     lint, unit tests, and every notebook cell against its stored output"
 	@echo "make lab      open the notebooks in JupyterLab"
@@ -18,6 +19,8 @@ help:
 	@echo "make stamp    write the repository's address from _quarto.yml into the notebooks"
 	@echo "make site     render the website into _site and the Markdown edition into _markdown"
 	@echo "make clean    remove what was built (not .venv)"
+
+install: $(VENV)/.installed
 
 run: $(VENV)/.installed
 	$(BIN)/python tools/run_series.py --to build/notebooks

@@ -86,3 +86,25 @@ def test_needs_to_be_told_where(folder, monkeypatch, capsys):
 def test_an_unknown_notebook(folder, monkeypatch):
     with pytest.raises(SystemExit, match=r"there are: .*01-good"):
         run(monkeypatch, "--to", folder, "77")
+
+
+def test_resume_leaves_out_what_is_done(folder, monkeypatch, capsys):
+    results = folder / "results"
+    run(monkeypatch, "--to", results, "01")
+    first = (results / "01-good.ipynb").stat().st_mtime_ns
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "--to", results, "--resume")
+    assert "01-good: done before" in capsys.readouterr().out
+    assert (results / "01-good.ipynb").stat().st_mtime_ns == first
+
+    bad = nbformat.read(folder / "notebooks" / "02-bad.ipynb", as_version=4)
+    bad.cells[1].source = "print('mended')"
+    nbformat.write(bad, folder / "notebooks" / "02-bad.ipynb")
+    run(monkeypatch, "--to", results, "--resume")
+    assert "mended" in (results / "02-bad.ipynb").read_text()
+
+
+def test_resume_runs_a_failed_copy_again(folder, monkeypatch):
+    for _ in range(2):
+        with pytest.raises(SystemExit, match="failing cell"):
+            run(monkeypatch, "--to", folder / "results", "--resume", "02")

@@ -19,9 +19,12 @@ def main():
     total = time.perf_counter()
     for path in notebooks:
         target = path if arguments.in_place else arguments.to / path.name
+        if arguments.resume and is_done(path, target):
+            print(f"{path.stem}: done before -> {shown(target)}", flush=True)
+            continue
         seconds = execute(path, target)
         print(f"{path.stem}: {seconds:.0f} s -> {shown(target)}", flush=True)
-    print(f"{len(notebooks)} notebooks executed in {time.perf_counter() - total:.0f} s.")
+    print(f"{len(notebooks)} notebooks in {time.perf_counter() - total:.0f} s.")
 
 
 def parse_arguments():
@@ -29,8 +32,12 @@ def parse_arguments():
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--to", type=Path, help="folder for the executed copies")
     where.add_argument("--in-place", action="store_true", help="store the outputs in the originals")
+    parser.add_argument("--resume", action="store_true", help="leave out what is done already")
     parser.add_argument("notebooks", nargs="*", help="only these, such as 01 03 (default: all)")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.resume and arguments.in_place:
+        parser.error("--resume needs a folder for the copies (--to)")
+    return arguments
 
 
 def select(prefixes):
@@ -40,6 +47,17 @@ def select(prefixes):
     if not chosen:
         sys.exit(f"No notebook starts with {prefixes}; there are: {[p.stem for p in paths]}")
     return chosen
+
+
+def is_done(path, target):
+    """Whether the target holds the same cells as the notebook, all executed without an error."""
+    if not target.exists():
+        return False
+    ours, theirs = (nbformat.read(file, as_version=4).cells for file in (path, target))
+    code = [cell for cell in theirs if cell.cell_type == "code"]
+    executed = all(cell.execution_count for cell in code)
+    failed = any(output.output_type == "error" for cell in code for output in cell.outputs)
+    return executed and not failed and [c.source for c in ours] == [c.source for c in theirs]
 
 
 def execute(path, target):
