@@ -32,6 +32,7 @@ TAUGHT = {
         "walk",
     ],
     "03-training": ["CNN", "MLP", "Epoch", "train_one_epoch", "evaluate", "train_network"],
+    "05-resnet": ["ResidualBlock", "residual_stage", "ResNet"],
 }
 
 
