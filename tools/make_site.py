@@ -66,7 +66,7 @@ def read_lesson(path):
     figure, alt = min(figures, key=lambda f: (not f[1].startswith(cover), abs(_aspect(f[0]) - 2)))
     return Lesson(
         path,
-        re.search(r"^# (.+)$", first, re.M)[1],
+        re.search(r"^# (?:\d\d · )?(.+)$", first, re.M)[1],
         [" ".join(goal.split()).rstrip(";.") for goal in goals],
         " ".join(re.search(r"\*\*Time\*\*: ([^.]+)\.", first)[1].split()),
         figure,
@@ -107,13 +107,13 @@ def site_url():
     return os.environ.get("SITE_URL") or f"https://{owner}.github.io/{name}/"
 
 
-def card(number, lesson):
+def card(lesson):
     """One card of the map on the first page."""
     return f"""\
 ::: {{.lesson}}
 ![]({lesson.picture}){{fig-alt="{lesson.alt}"}}
 
-### [{number} {lesson.title}]({lesson.address})
+### [{lesson.path.stem[:2]} {lesson.title}]({lesson.address})
 
 {"".join(f"- {goal}{chr(10)}" for goal in lesson.goals[:3])}
 [{lesson.minutes}]{{.minutes}}
@@ -127,7 +127,7 @@ def prepare(series):
     GENERATED.mkdir(parents=True)
     for lesson in series:
         (REPOSITORY / lesson.picture).write_bytes(lesson.figure)
-    cards = "\n".join(card(number, lesson) for number, lesson in enumerate(series, 1))
+    cards = "\n".join(map(card, series))
     (GENERATED / "cards.md").write_text(f"::: {{.lessons}}\n{cards}:::\n", encoding="utf-8")
     local = f"website:\n  site-url: {site_url()}\nrepository: {repo_url()}\n"
     (REPOSITORY / "_quarto.yml.local").write_text(local)
