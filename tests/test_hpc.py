@@ -32,7 +32,7 @@ SMALL = ["--images=512", "--batch-size=16", "--epochs=2", "--float32", "--no-dro
 
 @pytest.fixture
 def course(tmp_path):
-    """A folder as the job finds it: the course, its environment, and the commands of a batch system."""
+    """A folder as the job finds it: the course, its environment, a batch system."""
     (tmp_path / ".venv").symlink_to(sys.prefix)
     for name in ("notebooks", "tools", "hpc", "data"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
