@@ -101,7 +101,7 @@ def batches(X, y, batch_size, shuffle=False):
         yield X[indices], y[indices]
 
 
-def scenes(X, y, n, seed=0, size=48, max_digits=4, n_arcs=3, noise=0.1):
+def scenes(X, y, n, seed=0, size=40, max_digits=3, n_arcs=5, noise=0.1):
     """Scenes of two or more digits over arcs, with noise, and the true class of each pixel.
 
     What is drawn later covers what is there: first the arcs, then the digits. Each has a grey value
@@ -149,7 +149,7 @@ def _draw_arcs(n, size, generator):
     """How much of each pixel one arc covers, (n, size, size); large circles look like lines."""
     axis = torch.arange(size) + 0.5
     radius = _uniform(4, size, (n, 1, 1), generator)
-    centre = _uniform(-size / 2, 1.5 * size, (2, n, 1, 1), generator)
+    centre = _uniform(-0.25 * size, 1.25 * size, (2, n, 1, 1), generator)
     x, y = axis - centre[0], axis[:, None] - centre[1]
     start = _uniform(0, 2 * torch.pi, (n, 1, 1), generator)
     along = radius * torch.remainder(torch.atan2(y, x) - start, 2 * torch.pi)

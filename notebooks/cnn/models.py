@@ -1,5 +1,9 @@
 """The networks of the course, each as the notebook that teaches it defines it."""
 
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
 from torch import nn
 
 
@@ -110,3 +114,49 @@ class ResNet(nn.Sequential):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+
+
+def double_convolution(in_channels, out_channels):
+    """Two 3 × 3 convolutions, each with batch norm and ReLU; height and width stay as they are."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(),
+        nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(),
+    )
+
+
+class UNet(nn.Module):
+    """The small U-Net of notebook 06: encoder, decoder, and skips that concatenate.
+
+    Shapes: X float (N, 1, H, W) to logits float (N, n_classes, H, W); H and W must be multiples of
+    2 ** (len(widths) - 1). With skips=False the up-convolutions make twice as many maps instead, so
+    that every other layer keeps its size.
+    Source: Ronneberger, Fischer and Brox, U-Net, 2015; with padding and batch norm.
+    """
+
+    def __init__(self, n_classes=6, widths=(16, 32, 64), skips=True):
+        super().__init__()
+        self.skips = skips
+        self.encoder, self.up, self.decoder = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        for before, width in pairwise([1, *widths]):
+            self.encoder.append(double_convolution(before, width))
+        for wide, narrow in pairwise(reversed(widths)):
+            up_channels = narrow if skips else 2 * narrow
+            self.up.append(nn.ConvTranspose2d(wide, up_channels, kernel_size=2, stride=2))
+            self.decoder.append(double_convolution(2 * narrow, narrow))
+        self.head = nn.Conv2d(widths[0], n_classes, kernel_size=1)
+
+    def forward(self, X):
+        encoded = []
+        for stage in self.encoder:
+            X = stage(F.max_pool2d(X, 2) if encoded else X)
+            encoded.append(X)
+        for up, stage, skip in zip(self.up, self.decoder, encoded[-2::-1]):
+            X = up(X)  # twice as high and wide
+            if self.skips:
+                X = torch.cat([skip, X], dim=1)
+            X = stage(X)
+        return self.head(X)
