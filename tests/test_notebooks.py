@@ -34,6 +34,7 @@ TAUGHT = {
     "03-training": ["CNN", "MLP", "Epoch", "train_one_epoch", "evaluate", "train_network"],
     "05-resnet": ["ResidualBlock", "residual_stage", "ResNet"],
     "06-unet": ["double_convolution", "UNet"],
+    "07-vit": ["PatchEmbedding", "attention", "MultiHeadAttention", "EncoderBlock", "ViT"],
 }
 
 

@@ -1,5 +1,6 @@
 """The networks of the course, each as the notebook that teaches it defines it."""
 
+import math
 from itertools import pairwise
 
 import torch
@@ -160,3 +161,107 @@ class UNet(nn.Module):
                 X = torch.cat([skip, X], dim=1)
             X = stage(X)
         return self.head(X)
+
+
+class PatchEmbedding(nn.Module):
+    """Cut images into patches and turn each into a vector, with one strided convolution.
+
+    Shapes: X float (N, 1, H, W) to float (N, P, dim), the P = (H / patch_size) · (W / patch_size)
+    patches in reading order.
+    Source: Dosovitskiy et al., An image is worth 16x16 words, 2021 (preprint 2020), section 3.1.
+    """
+
+    def __init__(self, patch_size=7, dim=32):
+        super().__init__()
+        self.project = nn.Conv2d(1, dim, kernel_size=patch_size, stride=patch_size)
+
+    def forward(self, X):
+        maps = self.project(X)  # (N, D, 4, 4)
+        return maps.flatten(2).transpose(1, 2)  # (N, P, D)
+
+
+def attention(Q, K, V):
+    """Means of the values, weighted by how well each query fits each key.
+
+    Args:
+        Q, K, V: queries, keys and values, float (..., T, d).
+
+    Returns:
+        (outputs, weights): float (..., T, d) and (..., T, T); every row of weights sums to 1.
+    Source: Vaswani et al., Attention is all you need, 2017, equation 1.
+    """
+    scores = Q @ K.transpose(-2, -1) / math.sqrt(Q.shape[-1])  # (..., T, T)
+    weights = scores.softmax(dim=-1)  # every row sums to 1
+    return weights @ V, weights
+
+
+class MultiHeadAttention(nn.Module):
+    """Self-attention in several heads, each on its own dim / heads features.
+
+    Shapes: X float (N, T, dim) to the same. After a call, `weights` holds the attention weights,
+    (N, heads, T, T), without gradient.
+    Source: Vaswani et al., Attention is all you need, 2017, section 3.2.2.
+    """
+
+    def __init__(self, dim=32, heads=4):
+        super().__init__()
+        self.heads = heads
+        self.to_qkv = nn.Linear(dim, 3 * dim)
+        self.project = nn.Linear(dim, dim)
+
+    def forward(self, X):
+        N, T, D = X.shape
+        QKV = self.to_qkv(X).view(N, T, 3, self.heads, D // self.heads)
+        Q, K, V = QKV.permute(2, 0, 3, 1, 4)  # (N, heads, T, d) each
+        mixed, weights = attention(Q, K, V)
+        self.weights = weights.detach()  # (N, heads, T, T), to look at later
+        return self.project(mixed.transpose(1, 2).flatten(2))  # (N, T, D)
+
+
+class EncoderBlock(nn.Module):
+    """Tokens exchange in attention, then each is worked on alone; both with norm and skip.
+
+    Shapes: X float (N, T, dim) to the same.
+    Source: Dosovitskiy et al., An image is worth 16x16 words, 2021, equations 2 and 3.
+    """
+
+    def __init__(self, dim=32, heads=4, mlp_ratio=2):
+        super().__init__()
+        hidden = mlp_ratio * dim
+        self.norm1 = nn.LayerNorm(dim)
+        self.attention = MultiHeadAttention(dim, heads)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+
+    def forward(self, X):
+        X = X + self.attention(self.norm1(X))
+        return X + self.mlp(self.norm2(X))
+
+
+class ViT(nn.Module):
+    """The vision transformer of notebook 07: patches, class token, positions, encoder blocks.
+
+    Shapes: X float (N, 1, 28, 28) to logits float (N, 10). 19,658 parameters by default. With
+    positions=False the position embeddings are zero and stay so.
+    Source: Dosovitskiy et al., An image is worth 16x16 words, 2021 (preprint 2020).
+    """
+
+    def __init__(self, patch_size=7, dim=32, depth=2, heads=4, positions=True):
+        super().__init__()
+        shape = (1, 1 + (28 // patch_size) ** 2, dim)
+        start = 0.2 * torch.randn(shape) if positions else torch.zeros(shape)
+        self.embedding = PatchEmbedding(patch_size, dim)
+        self.class_token = nn.Parameter(0.2 * torch.randn(1, 1, dim))
+        self.positions = nn.Parameter(start, requires_grad=positions)
+        self.blocks = nn.Sequential(*[EncoderBlock(dim, heads) for _ in range(depth)])
+        self.norm = nn.LayerNorm(dim)
+        self.head = nn.Linear(dim, 10)
+
+    def tokens(self, X):
+        patches = self.embedding(X)  # (N, P, D)
+        class_token = self.class_token.expand(len(X), -1, -1)  # (N, 1, D)
+        return torch.cat([class_token, patches], dim=1) + self.positions  # (N, 1 + P, D)
+
+    def forward(self, X):
+        tokens = self.blocks(self.tokens(X))
+        return self.head(self.norm(tokens[:, 0]))  # (N, 10): logits
