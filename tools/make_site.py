@@ -24,6 +24,10 @@ COVERS = {
     "01-data": "Ten rows of thirty",
     "02-convolution": "A handwritten nine and four outputs",
     "03-training": "Two rows of ten handwritten digits",
+    "04-features": "Five rows of pictures of a handwritten four",
+    "05-resnet": "Four contour plots",
+    "06-unet": "Two rows of eight small pictures",
+    "07-vit": "Two rows, one per layer",
 }
 
 NO_QUARTO = f"""\
