@@ -392,8 +392,9 @@ def test_light_and_dark(screen, address, name):
         shot = base64.b64decode(screen.call("Page.captureScreenshot", format="png")["data"])
         shots[scheme] = np.asarray(Image.open(io.BytesIO(shot)).convert("L"), dtype=float)
         assert shots[scheme].std() > 10, "an empty page"
-    assert shots["light"].mean() > 170
-    assert shots["dark"].mean() < 120
+    assert shots["light"].mean() > shots["dark"].mean() + 50
+    assert shots["light"][:, -5:].mean() > 200, "the paper, where no figure stands"
+    assert shots["dark"][:, -5:].mean() < 60
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
