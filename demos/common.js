@@ -45,6 +45,8 @@ export function formatNumber(value, digits = 2) {
   return String(Number(value.toFixed(digits)) || 0).replace("-", "−");
 }
 
+const plain = (value) => formatNumber(value);
+
 /**
  * Draw one value per canvas pixel; CSS makes them larger (class "pixels").
  *
@@ -84,9 +86,10 @@ export class NumberGrid {
    * values: rows of numbers; null leaves a cell empty.
    * colour: from a value to [red, green, blue]; text: from (value, row, column) to what is written;
    * marks: from (row, column) to class names; small: no numbers, the cells are too small;
-   * fixed: from (row, column) to whether a cell can't be edited; label: what the grid shows.
+   * fixed: from (row, column) to whether a cell can't be edited; label: what the grid shows; describe:
+   * from (row, column) to the name of a cell that can be edited.
    */
-  show(values, { colour = pixelColour, text = formatNumber0, marks, small = false, fixed, label } = {}) {
+  show(values, { colour = pixelColour, text = plain, marks, small = false, fixed, label, describe } = {}) {
     const [rows, columns] = [values.length, values[0].length];
     const editable = Boolean(this.edit) && !small;
     if (rows !== this.rows || columns !== this.columns || editable !== this.editable) {
@@ -108,6 +111,7 @@ export class NumberGrid {
         } else if (cell !== document.activeElement) {
           cell.value = written;
           cell.readOnly = Boolean(fixed?.(row, column));
+          cell.ariaLabel = describe?.(row, column) ?? `${this.name}, row ${row + 1}, column ${column + 1}`;
         }
       }),
     );
@@ -145,7 +149,6 @@ export class NumberGrid {
     if (this.editable) {
       Object.assign(cell, { type: "text", inputMode: "text", autocomplete: "off", spellcheck: false });
       cell.tabIndex = row + column ? -1 : 0;
-      cell.ariaLabel = `${this.name}, row ${row + 1}, column ${column + 1}`;
     } else if (this.pick) {
       cell.setAttribute("role", "gridcell");
       cell.id = `${this.element.id}-${row}-${column}`;
@@ -210,5 +213,3 @@ export class NumberGrid {
     });
   }
 }
-
-const formatNumber0 = (value) => formatNumber(value);
