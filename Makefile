@@ -4,6 +4,8 @@ SHELL  := /bin/bash
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+NBVAL  := --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg
+TIMED  := $(wildcard notebooks/08-*.ipynb) # measures time, so nothing else runs beside it
 
 .PHONY: help install run test lab lint outputs figures stamp site clean
 .DEFAULT_GOAL := help
@@ -29,7 +31,9 @@ test: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest -v --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg notebooks
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -v $(NBVAL) -n auto --maxprocesses 8 --dist loadscope \
+	  $(filter-out $(TIMED),$(wildcard notebooks/*.ipynb))
+	$(BIN)/python -m pytest -v $(NBVAL) $(TIMED)
 
 lab: $(VENV)/.installed
 	$(BIN)/jupyter lab --notebook-dir=notebooks
