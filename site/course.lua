@@ -42,6 +42,23 @@ local function still(png)
   return table.concat(parts)
 end
 
+-- The address of the published site, from which notebooks link to demos/.
+local pages
+
+local function read_pages(meta)
+  pages = pandoc.utils.stringify(meta.pages or "")
+end
+
+-- On the site a demo is a neighbour; elsewhere it is where the site is published.
+local function link_to_demo(link)
+  if pages == "" then return nil end
+  local demo = link.target:sub(1, #pages) == pages and link.target:sub(#pages + 1)
+    or link.target:match("^%.?%.?/?(demos/.+)")
+  if not demo or not demo:find("^demos/.+%.html") then return nil end
+  link.target = html and pandoc.path.join({ up, demo }) or pages .. demo
+  return link
+end
+
 local n_images = 0
 
 local function image_in_html(image)
@@ -65,6 +82,14 @@ local function image_in_html(image)
     image,
     pandoc.RawInline("html", "</picture>"),
   }
+end
+
+-- Under an exercise: a way to try it, for a reader who is on the site.
+local function end_exercise(cell, colab)
+  if not (cell.attributes.tags or ""):find('"exercise"', 1, true) then return end
+  local link = '<p class="try"><a href="%s#scrollTo=%s">Try it in Colab</a></p>'
+  cell.classes:insert("exercise")
+  cell.content:insert(pandoc.RawBlock("html", link:format(escaped(colab), cell.identifier)))
 end
 
 -- The first lines of a lesson: links to Colab, to the file and to its source, and the minutes.
@@ -101,6 +126,9 @@ local function begin_lesson(document)
       document.blocks:insert(bar_at + offset - 1, block)
     end
   end
+  for _, block in ipairs(document.blocks) do
+    if colab and block.t == "Div" and block.classes:includes("cell") then end_exercise(block, colab) end
+  end
   -- The first cell only fetches the course where a notebook stands alone: fold it.
   for i, block in ipairs(document.blocks) do
     if block.t == "Div" and block.classes:includes("cell") then
@@ -122,6 +150,7 @@ local function term(strong)
 end
 
 local function to_markdown_pages(link)
+  if link_to_demo(link) then return pandoc.Link(link.content, link.target) end
   if not link.target:find("^%a+:") then
     link.target = link.target:gsub("%.ipynb", ".md"):gsub("%.qmd", ".md")
     link.attr = pandoc.Attr()
@@ -148,11 +177,13 @@ end
 
 if html then
   return {
+    { Meta = read_pages },
     { Pandoc = notebook and begin_lesson or nil },
-    { Image = image_in_html, Strong = notebook and term or nil },
+    { Image = image_in_html, Link = link_to_demo, Strong = notebook and term or nil },
   }
 end
 return {
+  { Meta = read_pages },
   { Figure = plain_figure, Para = plain_figure },
   {
     Image = plain_image,

@@ -27,6 +27,7 @@ from PIL import Image
 REPOSITORY = Path(__file__).parents[1]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 PAGES = sorted([*REPOSITORY.glob("*.qmd"), *(REPOSITORY / "hpc").glob("*.qmd")])
+DEMOS = sorted((REPOSITORY / "demos").glob("*.html"))
 CONFIG = yaml.safe_load((REPOSITORY / "_quarto.yml").read_text())
 AXE = "axe-core@4.14.1"
 MAX_PAGE = 1_500_000
@@ -69,6 +70,15 @@ def anchor(heading):
     """The id that GitHub gives a heading."""
     text = re.sub(r"\[([^]]*)\]\([^)]*\)|[`*]", r"\1", heading)
     return re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-")
+
+
+def figures_in(cells):
+    """The alternative text of every PNG that the cells put out."""
+    for cell in cells:
+        alt = re.search(r'^#\| fig-alt: "([^"]+)"$', "".join(cell["source"]), re.M)
+        for output in cell.get("outputs", []):
+            if alt and "image/png" in output.get("data", {}):
+                yield alt[1]
 
 
 def source_of(path):
@@ -170,8 +180,42 @@ def test_lessons_are_read_from_the_notebooks():
         assert len(lesson.goals) >= 3
         assert "to read" in lesson.minutes
         assert "to run" in lesson.minutes
-        assert lesson.figure.startswith(b"\x89PNG")
-        assert lesson.alt.startswith(make_site.COVERS.get(lesson.path.stem, ""))
+        assert lesson.in_short
+
+
+def test_the_picture_of_a_lesson_is_cut_out_of_the_series():
+    (width, height), boxes = make_site.panels()
+    assert len(boxes) == len(make_site.PICTURES) >= len(NOTEBOOKS)
+    assert boxes == sorted(boxes, key=lambda box: (box[1], box[0]))
+    for place, (x, y, box_width, box_height) in enumerate(boxes):
+        assert x >= 0 <= y
+        assert x + box_width <= width
+        assert y + box_height <= height
+        assert f'alt="{make_site.PICTURES[place]}"' in make_site.picture(place)
+
+
+def test_demos_are_read_from_their_pages():
+    assert [demo.path for demo in make_site.demos()] == DEMOS
+    for demo in make_site.demos():
+        assert demo.title
+        assert len(demo.description) > 60
+        assert "<" not in demo.text
+
+
+def test_demos_are_in_the_sidebar_and_on_the_first_page():
+    files = list(sidebar_files(CONFIG["website"]["sidebar"]["contents"]))
+    assert [file for file in files if file.suffix == ".html"] == DEMOS
+    first = links_in(source_of(REPOSITORY / "index.qmd"))
+    assert {f"demos/{demo.name}" for demo in DEMOS} <= set(first)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_links_to_demos(path):
+    """A notebook is read in places that hold no demos/, so it links to where the site stands."""
+    links = [link for link in links_in(source_of(path)) if "demos/" in link]
+    for link in links:
+        assert link.startswith(make_site.pages_url()), link
+        assert (REPOSITORY / urlsplit(link.removeprefix(make_site.pages_url())).path).exists(), link
 
 
 def test_the_address_is_read_as_stamp_reads_it():
@@ -291,7 +335,8 @@ class Tags(HTMLParser):
     def __init__(self, file):
         super().__init__()
         self.ids, self.targets, self.images = set(), [], []
-        self.feed(file.read_text(encoding="utf-8"))
+        self.source = file.read_text(encoding="utf-8")
+        self.feed(self.source)
 
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
@@ -306,6 +351,58 @@ class Tags(HTMLParser):
 
 def test_build_warns_of_nothing(build):
     assert [line for line in build[1].splitlines() if "WARN" in line or "ERROR" in line] == []
+
+
+@pytest.mark.parametrize("demo", DEMOS, ids=lambda demo: demo.stem)
+def test_demo_is_part_of_the_site(site, demo):
+    page = Tags(site / "demos" / demo.name)
+    for target in page.targets:
+        parts = urlsplit(target)
+        if parts.path and not parts.scheme:
+            file = site / "demos" / unquote(parts.path)
+            file = file / "index.html" if file.is_dir() else file
+            assert file.exists(), target
+    for file in (REPOSITORY / "demos").iterdir():
+        if file.suffix in {".css", ".js", ".bin", ".json", ".png", ".svg"}:
+            copied = site / "demos" / file.name
+            assert file.name == "package.json" or copied.read_bytes() == file.read_bytes()
+    published = f"https://example.org/course/demos/{demo.name}"
+    assert f"<loc>{published}</loc>" in (site / "sitemap.xml").read_text()
+    assert f'<meta property="og:url" content="{published}">' in page.source
+    found = json.loads((site / "search.json").read_text(encoding="utf-8"))
+    assert [entry["href"] for entry in found].count(f"demos/{demo.name}") == 1
+    assert f"(demos/{demo.name})" in (site / "llms.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("demo", DEMOS, ids=lambda demo: demo.stem)
+def test_demo_runs_on_the_site(screen, address, demo):
+    screen.open(f"{address}demos/{demo.name}", settle=2)
+    assert [url for url in screen.requested() if not url.startswith((address, "data:"))] == []
+    assert screen.run("document.querySelector('#trouble').hidden")
+    screen.run("document.querySelector('#theme').click()")
+    dark = "getComputedStyle(document.body).backgroundColor"
+    colour = screen.run(dark)
+    screen.open(address + "index.html")
+    assert screen.run(dark) == colour, "the site takes over the colours chosen here"
+    screen.run("localStorage.clear()")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_site_links_to_its_own_demos(site, path):
+    wanted = [link for link in links_in(source_of(path)) if "demos/" in link]
+    here = [t for t in Tags(site / "notebooks" / f"{path.stem}.html").targets if "demos/" in t]
+    ours = [link.replace(make_site.pages_url(), "../") for link in wanted]
+    assert set(ours) <= set(here)
+    assert [link for link in here if urlsplit(link).scheme] == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_exercises_can_be_tried(site, path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    ids = [cell["id"] for cell in cells if "exercise" in cell["metadata"].get("tags", [])]
+    targets = Tags(site / "notebooks" / f"{path.stem}.html").targets
+    colab = [t.partition("#scrollTo=")[2] for t in targets if "#scrollTo=" in t]
+    assert colab == ids
 
 
 def test_every_page_is_there(site):
@@ -344,7 +441,7 @@ def test_lesson_page(site, path):
     assert any(t.endswith(f"/blob/main/notebooks/{path.name}") for t in page.targets)
     figures = [image for image in page.images if "figure-html" in image["src"]]
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    assert len(figures) == len(list(make_site._figures(cells, moving=True)))
+    assert len(figures) == len(list(figures_in(cells)))
     for image in figures:
         assert len(image["alt"]) > 60
         assert image["width"].isdigit()
@@ -494,7 +591,7 @@ def test_markdown_keeps_figures_and_outputs(markdown, path):
     text = (markdown / "notebooks" / f"{path.stem}.md").read_text(encoding="utf-8")
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     images = re.findall(r"^!\[(.{60,})\]\((\S+)\)$", text, re.M)
-    assert len(images) == len(list(make_site._figures(cells, moving=True)))
+    assert len(images) == len(list(figures_in(cells)))
     letters = re.sub(r"\W", "", text)
     for cell in cells:
         caption = re.search(r'^#\| fig-cap: "([^"]+)"$', "".join(cell["source"]), re.M)

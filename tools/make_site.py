@@ -4,7 +4,7 @@ Whatever the pages say of the series (its order, titles, minutes, figures) is re
 It needs no package beside Python's own, so that publishing need not install PyTorch.
 """
 
-import base64
+import html
 import json
 import os
 import re
@@ -19,16 +19,17 @@ NEEDED = (1, 7)
 SITE, MARKDOWN = REPOSITORY / "_site", REPOSITORY / "_markdown"
 GENERATED = REPOSITORY / "site" / "lessons"
 
-# The figure on a lesson's card, by the first words of its alternative text.
-COVERS = {
-    "01-data": "Ten rows of thirty",
-    "02-convolution": "A handwritten nine and four outputs",
-    "03-training": "Two rows of ten handwritten digits",
-    "04-features": "Five rows of pictures of a handwritten four",
-    "05-resnet": "Four contour plots",
-    "06-unet": "Two rows of eight small pictures",
-    "07-vit": "Two rows, one per layer",
-}
+# What the eight cards of images/series.svg show, in order.
+PICTURES = [
+    "A page of handwritten digits.",
+    "A kernel on a handwritten nine, and the map of its edges.",
+    "A nine, the maps of two layers, and the ten scores that come out.",
+    "A nine six times: shifted, turned, smaller, bolder and noisy.",
+    "Maps of three layers, with shortcuts past them.",
+    "A scene of digits, and the same scene with a colour for each class.",
+    "A nine in sixteen patches that attend to each other.",
+    "Two processes, each with its own digits, that average their gradients.",
+]
 
 NO_QUARTO = f"""\
 `make site` needs Quarto {".".join(map(str, NEEDED))} or newer, and {{found}}.
@@ -48,50 +49,30 @@ class Lesson:
     title: str
     goals: list[str]
     minutes: str
-    figure: bytes
-    alt: str
 
     @property
     def address(self):
         return f"notebooks/{self.path.name}"
 
     @property
-    def picture(self):
-        return f"site/lessons/{self.path.stem}.png"
+    def in_short(self):
+        """What the README's table says that a reader will do, or else the first goal."""
+        readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+        row = re.search(rf"\({re.escape(self.address)}\) \| (.+?) \|", readme)
+        return row[1] if row else self.goals[0]
 
 
 def read_lesson(path):
-    """A Lesson from a notebook; its figure is that of COVERS, or else the one closest to 2:1."""
+    """A Lesson from a notebook."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     first = "".join(cells[0]["source"])
     goals = re.findall(r"^- (.+(?:\n  .+)*)", first, re.M)
-    figures = list(_figures(cells)) or [((REPOSITORY / "images/card.png").read_bytes(), "")]
-    cover = COVERS.get(path.stem, "no figure begins like this")
-    figure, alt = min(figures, key=lambda f: (not f[1].startswith(cover), abs(_aspect(f[0]) - 2)))
     return Lesson(
         path,
         re.search(r"^# (?:\d\d · )?(.+)$", first, re.M)[1],
         [" ".join(goal.split()).rstrip(";.") for goal in goals],
         " ".join(re.search(r"\*\*Time\*\*: ([^.]+)\.", first)[1].split()),
-        figure,
-        alt,
     )
-
-
-def _figures(cells, moving=False):
-    """(PNG, alternative text) of every figure; of those that move only if asked for."""
-    for cell in cells:
-        alt = re.search(r'^#\| fig-alt: "([^"]+)"$', "".join(cell["source"]), re.M)
-        for output in cell.get("outputs", []):
-            png = base64.b64decode("".join(output.get("data", {}).get("image/png", "")))
-            if alt and png and (moving or b"acTL" not in png.partition(b"IDAT")[0]):
-                yield png, alt[1]
-
-
-def _aspect(png):
-    """Width over height, from the header of a PNG."""
-    width, height = int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
-    return width / height
 
 
 def lessons():
@@ -105,51 +86,155 @@ def repo_url():
     return re.search(r"^ +repo-url: (\S+)", config, re.M)[1]
 
 
+def pages_url():
+    """The GitHub Pages of the repository: with it, notebooks link to the demos."""
+    owner, name = repo_url().rstrip("/").split("/")[-2:]
+    return f"https://{owner}.github.io/{name}/"
+
+
 def site_url():
     """Where the site will stand: `SITE_URL`, or the GitHub Pages of the repository."""
-    owner, name = repo_url().rstrip("/").split("/")[-2:]
-    return os.environ.get("SITE_URL") or f"https://{owner}.github.io/{name}/"
+    return os.environ.get("SITE_URL") or pages_url()
 
 
-def card(lesson):
+def panels():
+    """Where the cards of images/series.svg are: its size, and (x, y, width, height) of each."""
+    svg = (REPOSITORY / "images" / "series.svg").read_text(encoding="utf-8")
+    boxes = []
+    for path in re.findall(r'<path d="([^"]+)"[^>]*style="fill: #f6f7f9', svg):
+        numbers = [float(number) for number in re.findall(r"-?[\d.]+", path)]
+        (left, right), (top, bottom) = [(min(n), max(n)) for n in (numbers[::2], numbers[1::2])]
+        boxes.append((left, top, right - left, bottom - top))
+    width, height = map(float, re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups())
+    return (width, height), boxes
+
+
+def picture(place):
+    """The drawing on one card of the series, without the words above and below it, as HTML."""
+    (whole, _), boxes = panels()
+    x, y, width, height = boxes[place]
+    x, y, width, height = x + 0.02 * width, y + 0.17 * height, 0.96 * width, 0.7 * height
+    style = f"width: {whole / width:.2%}; left: {-x / width:.2%}; top: {-y / height:.2%}"
+    ratio = f"aspect-ratio: {width:.1f} / {height:.1f}"
+    image = f'<img src="images/series.svg" alt="{PICTURES[place]}" loading="lazy" style="{style}">'
+    return f'<div class="panel" style="{ratio}">{image}</div>'
+
+
+def card(place, lesson):
     """One card of the map on the first page."""
+    minutes = lesson.minutes.removesuffix(" on two CPU cores")
     return f"""\
 ::: {{.lesson}}
-![]({lesson.picture}){{fig-alt="{lesson.alt}"}}
+```{{=html}}
+{picture(place)}
+```
 
 ### [{lesson.path.stem[:2]} {lesson.title}]({lesson.address})
 
-{"".join(f"- {goal}{chr(10)}" for goal in lesson.goals[:3])}
-[{lesson.minutes}]{{.minutes}}
+{lesson.in_short[0].upper()}{lesson.in_short[1:]}.
+
+[{minutes}]{{.minutes}}
 :::
 """
 
 
+def total(series):
+    """How many lessons there are, and how long they take to read."""
+    minutes = sum(int(re.match(r"\d+", lesson.minutes)[0]) for lesson in series)
+    return (
+        f"{len(series)} lessons in order, about {round(minutes / 60)} hours to read. "
+        "The times to run are for two CPU cores.\n"
+    )
+
+
+def line(lesson):
+    """One line of the list of lessons in the Markdown edition."""
+    return f"- [{lesson.path.stem[:2]} {lesson.title}]({lesson.address}): {lesson.in_short}\n"
+
+
 def prepare(series):
-    """Write what Quarto reads beside the tracked files: the cards, their figures, the address."""
+    """Write what Quarto reads beside the tracked files: the map of the lessons, the addresses."""
     shutil.rmtree(GENERATED, ignore_errors=True)
     GENERATED.mkdir(parents=True)
-    for lesson in series:
-        (REPOSITORY / lesson.picture).write_bytes(lesson.figure)
-    cards = "\n".join(map(card, series))
-    (GENERATED / "cards.md").write_text(f"::: {{.lessons}}\n{cards}:::\n", encoding="utf-8")
-    local = f"website:\n  site-url: {site_url()}\nrepository: {repo_url()}\n"
+    cards = "\n".join(card(place, lesson) for place, lesson in enumerate(series))
+    (GENERATED / "cards.md").write_text(cards, encoding="utf-8")
+    (GENERATED / "sum.md").write_text(total(series), encoding="utf-8")
+    (GENERATED / "list.md").write_text("".join(map(line, series)), encoding="utf-8")
+    local = f"website:\n  site-url: {site_url()}\nrepository: {repo_url()}\npages: {pages_url()}\n"
     (REPOSITORY / "_quarto.yml.local").write_text(local)
 
 
-def finish(series):
-    """Add what Quarto does not write: llms.txt, search without a server, the edition's place."""
+@dataclass
+class Demo:
+    """What the pages of the site tell about one page of demos/."""
+
+    path: Path
+    title: str
+    description: str
+    text: str
+
+    @property
+    def address(self):
+        return f"demos/{self.path.name}"
+
+
+def read_demo(path):
+    """A Demo from its HTML: title, description, and the words that stand in it."""
+    source = path.read_text(encoding="utf-8")
+    body = re.sub(r"<[^>]+>", " ", re.search(r"<main>(.*)</main>", source, re.S)[1])
+    return Demo(
+        path,
+        html.unescape(re.search(r"<title>([^<·]+)", source)[1].strip()),
+        html.unescape(re.search(r'<meta name="description" content="([^"]+)"', source)[1]),
+        html.unescape(" ".join(body.split())),
+    )
+
+
+def demos():
+    """The pages that compute in the browser."""
+    return [read_demo(path) for path in sorted((REPOSITORY / "demos").glob("*.html"))]
+
+
+def finish(series, pages):
+    """Add what Quarto does not write: llms.txt, the demos, search without a server, the edition."""
     shutil.rmtree(MARKDOWN / SITE.name, ignore_errors=True)
-    for name in ["index.html", "404.md", "sitemap.xml", "robots.txt", "notebooks/*.ipynb"]:
-        for file in MARKDOWN.glob(name):
-            file.unlink()
+    unused = ["index.html", "404.md", "sitemap.xml", "robots.txt", "notebooks/*.ipynb"]
+    unused += [f"demos/*.{kind}" for kind in ("html", "css", "js", "json", "bin")]
+    for file in [file for name in unused for file in MARKDOWN.glob(name)]:
+        file.unlink()
     for page in MARKDOWN.rglob("*.md"):
         page.write_text(plain(page.read_text(encoding="utf-8")), encoding="utf-8")
     shutil.copytree(MARKDOWN, SITE / "markdown", dirs_exist_ok=True)
+    for demo in pages:
+        add_to_site(demo)
     data = (SITE / "search.json").read_text(encoding="utf-8")
     (SITE / "search-data.js").write_text(f"window.searchData = {data};\n", encoding="utf-8")
-    (SITE / "llms.txt").write_text(llms_txt(series), encoding="utf-8")
+    (SITE / "llms.txt").write_text(llms_txt(series, pages), encoding="utf-8")
     (SITE / ".nojekyll").touch()
+
+
+def add_to_site(demo):
+    """Put a demo into the sitemap and the search, and give its links a preview."""
+    url = site_url() + demo.address
+    sitemap = (SITE / "sitemap.xml").read_text(encoding="utf-8")
+    entry = f"  <url>\n    <loc>{url}</loc>\n  </url>\n</urlset>"
+    (SITE / "sitemap.xml").write_text(sitemap.replace("</urlset>", entry), encoding="utf-8")
+
+    search = json.loads((SITE / "search.json").read_text(encoding="utf-8"))
+    place = {"objectID": demo.address, "href": demo.address, "crumbs": ["Try it", demo.title]}
+    search.append(place | {"title": demo.title, "section": "", "text": demo.text})
+    (SITE / "search.json").write_text(json.dumps(search, ensure_ascii=False, indent=2))
+
+    properties = {"og:title": demo.title, "og:description": demo.description, "og:url": url}
+    properties["og:image"] = site_url() + "images/card.png"
+    tags = [
+        f'<meta property="{name}" content="{html.escape(value)}">\n'
+        for name, value in properties.items()
+    ]
+    tags.append('<meta name="twitter:card" content="summary_large_image">\n')
+    page = (SITE / demo.address).read_text(encoding="utf-8")
+    page = page.replace("</head>", "".join(tags) + "</head>", 1)
+    (SITE / demo.address).write_text(page, encoding="utf-8")
 
 
 def plain(markdown):
@@ -158,7 +243,7 @@ def plain(markdown):
     return re.sub(r"<summary>\s*(.*?)\s*</summary>", r"<summary>\1</summary>", text, flags=re.S)
 
 
-def llms_txt(series):
+def llms_txt(series, pages):
     """The pages as Markdown, listed for language models (https://llmstxt.org)."""
     lines = ["# Convolutional networks that run", ""]
     lines += [
@@ -169,6 +254,8 @@ def llms_txt(series):
     for lesson in series:
         page = f"markdown/notebooks/{lesson.path.stem}.md"
         lines.append(f"- [{lesson.title}]({page}): {'; '.join(lesson.goals)}")
+    lines += ["", "## Pages that compute in the browser", ""]
+    lines += [f"- [{demo.title}]({demo.address}): {demo.description}" for demo in pages]
     lines += ["", "## Reference", ""]
     lines += ["- [Glossary](markdown/glossary.md)", "- [References](markdown/references.md)"]
     lines += ["- [At an HPC centre](markdown/hpc/index.md)", "- [About](markdown/about.md)"]
@@ -197,7 +284,7 @@ def main():
         done = subprocess.run([quarto, "render", *options], cwd=REPOSITORY)
         if done.returncode:
             sys.exit(done.returncode)
-    finish(series)
+    finish(series, demos())
     print(f"Open {SITE / 'index.html'}; the Markdown edition is in {MARKDOWN}")
 
 
