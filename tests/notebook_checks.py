@@ -122,6 +122,82 @@ def definitions_match(notebook, modules, taught=()):
     return missing + sorted(drifted)
 
 
+def exercises_untouched(notebook):
+    """An exercise: its task, a cell with the stub and the check, then hints and a solution."""
+    problems = []
+    for cell in code_cells(notebook):
+        if _is_exercise(cell) != ("checks" in _names(cell.source)):
+            problems.append(f"{where(notebook, cell)}: the tag exercise and a check go together")
+        if not _is_exercise(cell):
+            continue
+        if not re.fullmatch(r"checks\.\w+\(\w+\)", cell.source.splitlines()[-1]):
+            problems.append(f"{where(notebook, cell)} does not end in its check")
+        said = "".join(output.get("text", "") for output in cell.outputs)
+        if not said.startswith("Not attempted yet."):
+            problems.append(f"{where(notebook, cell)} is stored with an attempt")
+        place = notebook.cells.index(cell)
+        before, after = notebook.cells[place - 1], notebook.cells[place + 1 : place + 2]
+        if not re.search(r"^##+ Exercise: .", before.source, re.M):
+            problems.append(f"no heading Exercise stands before {where(notebook, cell)}")
+        folds = re.findall(r"<summary>(.+?)</summary>", after[0].source if after else "")
+        if folds[:2] != ["Hints", "Solution"]:
+            problems.append(f"no hints and solution follow {where(notebook, cell)}")
+    return problems
+
+
+def exercises_stand_alone(notebook):
+    """No other cell uses a name that an exercise binds, so a wrong answer breaks nothing."""
+    used = set()
+    for cell in code_cells(notebook):
+        if not _is_exercise(cell):
+            used |= _names(cell.source)
+    return [
+        f"{where(notebook, cell)} binds {name}, which other cells use"
+        for cell in code_cells(notebook)
+        if _is_exercise(cell)
+        for name in sorted(_bound(cell.source) & used)
+    ]
+
+
+def questions_answered(notebook):
+    """A quick question has three answers or more, one of them right, and explains each."""
+    problems = []
+    answer = (
+        r"<details><summary>([A-E])\. .+?</summary>\n\n\*\*(Right|No)\.\*\* (.+?)\n\n</details>"
+    )
+    for cell in notebook.cells:
+        for block in cell.source.split("**Question.**")[1:]:
+            found = re.findall(answer, block, re.S)
+            n_summaries = len(re.findall(r"<summary>[A-Z]\. ", block))
+            if (
+                n_summaries < 3
+                or "".join(letter for letter, _, _ in found) != "ABCDE"[:n_summaries]
+            ):
+                problems.append(f"{where(notebook, cell)}: a question needs answers A, B, C")
+            if [verdict for _, verdict, _ in found].count("Right") != 1:
+                problems.append(f"{where(notebook, cell)}: not exactly one answer is right")
+            if any(len(why) < 40 for _, _, why in found):
+                problems.append(f"{where(notebook, cell)}: an answer explains too little")
+    return problems
+
+
+def enough_to_do(notebook):
+    """Three to five exercises, a quick question, and one open problem with its rubric."""
+    problems = []
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    n_exercises = sum(map(_is_exercise, code_cells(notebook)))
+    if not 3 <= n_exercises <= 5:
+        problems.append(f"{n_exercises} exercises instead of three to five")
+    if "**Question.**" not in text:
+        problems.append("no quick question")
+    after = re.split(r"^##+ Open problem: ", text, flags=re.M)[1:]
+    if len(after) != 1:
+        problems.append(f"{len(after)} open problems instead of one")
+    elif len(re.findall(r"^- ", after[0].partition("<summary>Rubric</summary>")[2], re.M)) < 3:
+        problems.append("the open problem has no rubric of three points or more")
+    return problems
+
+
 def figures_described(notebook):
     """A cell with a picture begins with a caption and an alternative text, on one line each."""
     problems = []
@@ -182,6 +258,28 @@ def stamped_with_the_address(notebook, name):
 
 def _tree(source):
     return ast.parse(source)
+
+
+def _is_exercise(cell):
+    return "exercise" in cell.metadata.get("tags", [])
+
+
+def _names(source):
+    """Every name that the source reads, binds or defines."""
+    nodes = list(ast.walk(_tree(source)))
+    definitions = (ast.FunctionDef, ast.ClassDef)
+    return {n.id for n in nodes if isinstance(n, ast.Name)} | {
+        n.name for n in nodes if isinstance(n, definitions)
+    }
+
+
+def _bound(source):
+    """Top-level names that the source assigns or defines."""
+    names = {name for name, _ in _definitions(source)}
+    for node in _tree(source).body:
+        if isinstance(node, ast.Assign):
+            names |= {n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+    return names
 
 
 def _calls(source):

@@ -223,3 +223,107 @@ def test_a_long_cell(broken):
 def test_another_address(broken):
     problems = checks.stamped_with_the_address(broken, "copy.ipynb")
     assert len(problems) == 2
+
+
+@pytest.fixture
+def with_exercise(broken):
+    """The sound copy with one exercise, one question and one open problem."""
+    said = nbformat.v4.new_output(
+        "stream", name="stdout", text="Not attempted yet.\nHint 1 of 1: ..."
+    )
+    stub = nbformat.v4.new_code_cell("sizes = ...\nchecks.sizes(sizes)", outputs=[said])
+    stub.metadata["tags"] = ["exercise"]
+    folds = [f"<details><summary>{name}</summary>\n\nText.\n\n</details>" for name in FOLDS]
+    markdown = nbformat.v4.new_markdown_cell
+    broken.cells += [markdown("## Exercise: sizes"), stub, markdown("\n\n".join(folds))]
+    broken.cells += [markdown("**Question.** Which?\n\n" + "\n\n".join(map(answer, "ABC")))]
+    broken.cells += [markdown(PROBLEM)]
+    return broken
+
+
+FOLDS = ["Hints", "Solution"]
+PROBLEM = (
+    "## Open problem: all\n\n<details><summary>Rubric</summary>\n\n- a\n- b\n- c\n\n</details>"
+)
+
+
+def answer(letter):
+    why = f"**{'Right' if letter == 'B' else 'No'}.** {'Because of this. ' * 4}"
+    return f"<details><summary>{letter}. Answer</summary>\n\n{why}\n\n</details>"
+
+
+def find(notebook, text):
+    return next(cell for cell in notebook.cells if text in cell.source)
+
+
+def test_a_sound_exercise_passes(with_exercise):
+    assert checks.exercises_untouched(with_exercise) == []
+    assert checks.exercises_stand_alone(with_exercise) == []
+    assert checks.questions_answered(with_exercise) == []
+    assert checks.enough_to_do(with_exercise) == ["1 exercises instead of three to five"]
+
+
+def test_an_exercise_stored_with_an_attempt(with_exercise):
+    find(with_exercise, "checks.sizes").outputs[0].text = "Right. It matters."
+    assert any("stored with an attempt" in p for p in checks.exercises_untouched(with_exercise))
+
+
+def test_an_exercise_without_its_tag(with_exercise):
+    find(with_exercise, "checks.sizes").metadata["tags"] = []
+    assert any("go together" in p for p in checks.exercises_untouched(with_exercise))
+
+
+def test_an_exercise_without_a_check(with_exercise):
+    find(with_exercise, "checks.sizes").source = "sizes = ..."
+    assert any("end in its check" in p for p in checks.exercises_untouched(with_exercise))
+
+
+@pytest.mark.parametrize("text", ["Exercise: ", "Hints", "Solution"])
+def test_an_exercise_without_its_parts(with_exercise, text):
+    cell = find(with_exercise, text)
+    cell.source = cell.source.replace(text, "")
+    assert checks.exercises_untouched(with_exercise)
+
+
+def test_an_answer_that_other_cells_use(with_exercise):
+    with_exercise.cells.append(nbformat.v4.new_code_cell("print(sizes)"))
+    assert any("binds sizes" in p for p in checks.exercises_stand_alone(with_exercise))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("**No.**", "**Right.**"),
+        ("**Right.**", "**No.**"),
+        ("Because of this. " * 4, "So."),
+        ("<summary>C. ", "<summary>B. "),
+        ("<summary>C. ", "<summary>"),
+        ("**No.**", "No."),
+    ],
+)
+def test_a_question_with_wrong_answers_of_its_own(with_exercise, old, new):
+    cell = find(with_exercise, "**Question.**")
+    assert old in cell.source
+    cell.source = cell.source.replace(old, new)
+    assert checks.questions_answered(with_exercise)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("- c\n", ""),
+        ("Rubric", "Notes"),
+        ("Open problem: ", ""),
+        ("- a", "## Open problem: b\n- a"),
+    ],
+)
+def test_an_open_problem_without_its_rubric(with_exercise, old, new):
+    cell = find(with_exercise, "Open problem")
+    cell.source = cell.source.replace(old, new)
+    assert len(checks.enough_to_do(with_exercise)) == 2
+
+
+def test_no_question(with_exercise):
+    cell = find(with_exercise, "**Question.**")
+    cell.source = cell.source.replace("**Question.**", "Question:")
+    assert "no quick question" in checks.enough_to_do(with_exercise)

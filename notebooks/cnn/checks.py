@@ -245,6 +245,9 @@ def difference(got, expected):
     got = got if isinstance(expected, torch.Tensor) else _plain(got)
     if _kind(got) != _kind(expected):
         return f"returned {_kind(got)}, {show(got)}; {_kind(expected)} is due."
+    if isinstance(expected, tuple) and len(got) == len(expected):
+        place = next(i for i, pair in enumerate(zip(got, expected)) if not same(*pair))
+        return f"(value {place + 1} of {len(got)}) {difference(got[place], expected[place])}"
     if not isinstance(expected, torch.Tensor):
         return f"returned {show(got)}; it should be {show(expected)}."
     if got.shape != expected.shape:
@@ -259,13 +262,14 @@ def difference(got, expected):
 def show(value):
     """A value as a reader would recognise it, short."""
     if isinstance(value, torch.Tensor):
-        small = value.numel() <= 8
-        return f"tensor {value.tolist()}" if small else f"a tensor {tuple(value.shape)}"
+        if value.ndim == 1 and len(value) <= 8:
+            return f"tensor([{', '.join(map(show, value.tolist()))}])"
+        return f"a tensor {tuple(value.shape)}"
     if isinstance(value, float):
         return f"{value:.5g}"
-    if isinstance(value, torch.nn.Module) or callable(value):
-        return getattr(value, "__name__", type(value).__name__)
-    return reprlib.repr(value)
+    if isinstance(value, (int, str, list, tuple, dict, type(None))):
+        return reprlib.repr(value)
+    return getattr(value, "__name__", type(value).__name__)
 
 
 def show_call(function, args):
