@@ -4,7 +4,17 @@
 // Matplotlib's Greys and PuOr_r (C. Brewer's scales), at equal distances; linear in between.
 const GREYS = ["ffffff", "f0f0f0", "d9d9d9", "bdbdbd", "969696", "737373", "525252", "252525", "000000"];
 const PURPLE_ORANGE = [
-  "2d004b", "542788", "8073ac", "b2abd2", "d8daeb", "f7f7f7", "fee0b6", "fdb863", "e08214", "b35806", "7f3b08",
+  "2d004b",
+  "542788",
+  "8073ac",
+  "b2abd2",
+  "d8daeb",
+  "f7f7f7",
+  "fee0b6",
+  "fdb863",
+  "e08214",
+  "b35806",
+  "7f3b08",
 ];
 
 const channels = (hex) => [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16));
@@ -107,7 +117,8 @@ export class NumberGrid {
         cell.style.color = contrasting(background);
         if (cell.tagName !== "INPUT") {
           if (!small) cell.textContent = written;
-          if (this.pick) cell.ariaLabel = `row ${row + 1}, column ${column + 1}: ${written || "not computed yet"}`;
+          if (this.pick)
+            cell.ariaLabel = `row ${row + 1}, column ${column + 1}: ${written || "not computed yet"}`;
         } else if (cell !== document.activeElement) {
           cell.value = written;
           cell.readOnly = Boolean(fixed?.(row, column));
@@ -158,7 +169,9 @@ export class NumberGrid {
 
   #placeOf(target) {
     const cell = target?.closest?.(".cell");
-    return cell && this.element.contains(cell) ? [Number(cell.dataset.row), Number(cell.dataset.column)] : null;
+    return cell && this.element.contains(cell)
+      ? [Number(cell.dataset.row), Number(cell.dataset.column)]
+      : null;
   }
 
   #moved(key, [row, column]) {
@@ -178,8 +191,9 @@ export class NumberGrid {
     element.addEventListener("keydown", (event) => {
       const { target, key } = event;
       const whole = target.selectionEnd - target.selectionStart === target.value.length;
-      const atEdge = key === "ArrowLeft" ? target.selectionEnd === 0 : target.selectionStart === target.value.length;
-      if (key === "Enter") target.blur(), target.focus();
+      const atEdge =
+        key === "ArrowLeft" ? target.selectionEnd === 0 : target.selectionStart === target.value.length;
+      if (key === "Enter") (target.blur(), target.focus());
       if (["ArrowLeft", "ArrowRight"].includes(key) && !whole && !atEdge) return;
       const place = this.#moved(key, this.#placeOf(target));
       if (!place) return;
@@ -188,7 +202,7 @@ export class NumberGrid {
     });
     element.addEventListener("change", ({ target }) => {
       const accepted = this.edit(...this.#placeOf(target), target.value);
-      target.toggleAttribute("aria-invalid", accepted === false);
+      target.ariaInvalid = accepted === false ? "true" : null;
     });
   }
 
@@ -197,7 +211,10 @@ export class NumberGrid {
     const pick = (place) => place && this.pick(...place);
     let last = "";
     element.addEventListener("pointermove", (event) => {
-      const under = event.pointerType === "touch" ? document.elementFromPoint(event.clientX, event.clientY) : event.target;
+      const under =
+        event.pointerType === "touch"
+          ? document.elementFromPoint(event.clientX, event.clientY)
+          : event.target;
       const place = this.#placeOf(under);
       if (String(place) === last) return;
       last = String(place);

@@ -50,7 +50,9 @@ export function conv2d(image, kernel, { P = 0, S = 1, D = 1 } = {}) {
 /** The largest value of each window, as F.max_pool2d: what is padded is -∞, and P at most F / 2. */
 export function maxPool2d(image, { F, P = 0, S = 1, D = 1 }) {
   if (P > largestPoolPadding(F)) {
-    throw new RangeError(`max-pooling allows a padding of at most half the kernel, ${largestPoolPadding(F)}, not ${P}`);
+    throw new RangeError(
+      `max-pooling allows a padding of at most half the kernel, ${largestPoolPadding(F)}, not ${P}`,
+    );
   }
   const size = outputSize(image.length, F, P, S, D);
   const source = padded(image, P, -Infinity);
@@ -93,7 +95,8 @@ export const cropped = (image, N, [row, column]) => matrix(N, (i, j) => image[ro
 export function parseNumber(text) {
   const plain = text.trim().replace("−", "-").replace(",", ".");
   const number = String.raw`\d+(?:\.\d*)?|\.\d+`;
-  const [, top, bottom = "1"] = plain.match(new RegExp(`^([+-]?(?:${number}))(?:\\s*/\\s*(${number}))?$`)) ?? [];
+  const [, top, bottom = "1"] =
+    plain.match(new RegExp(`^([+-]?(?:${number}))(?:\\s*/\\s*(${number}))?$`)) ?? [];
   const value = Number(top) / Number(bottom);
   return Number.isFinite(value) ? value : NaN;
 }

@@ -5,7 +5,18 @@ import { cropped, KERNELS, parseNumber, resized } from "./convolution.js";
 /** Name, smallest and largest value of each slider. */
 export const RANGES = { N: [3, 28], F: [1, 7], S: [1, 5], P: [0, 4], D: [1, 4] };
 export const OPERATIONS = { conv: "convolution", pool: "max-pooling" };
-export const DEFAULTS = { op: "conv", N: 8, F: 3, S: 1, P: 0, D: 1, input: "9", kernel: "vertical", corner: null, at: [0, 0] };
+export const DEFAULTS = {
+  op: "conv",
+  N: 8,
+  F: 3,
+  S: 1,
+  P: 0,
+  D: 1,
+  input: "9",
+  kernel: "vertical",
+  corner: null,
+  at: [0, 0],
+};
 
 const SIZE = 28;
 const sameSize = (numbers) => Math.sqrt(numbers.length);
@@ -50,12 +61,23 @@ export const learnedIndex = (name) => Number(/^learned-(\d+)$/.exec(name)?.[1] ?
 /** The query of an address that carries the settings. */
 export function writeQuery(settings) {
   const { op, input, kernel, corner, at } = settings;
-  const text = (value) => (Array.isArray(value) ? value.flat().map((x) => +x.toFixed(6)).join(",") : value);
+  const text = (value) =>
+    Array.isArray(value)
+      ? value
+          .flat()
+          .map((x) => +x.toFixed(6))
+          .join(",")
+      : value;
   const pairs = { op, ...pick(settings, Object.keys(RANGES)), input: text(input) };
   if (op === "conv") pairs.kernel = text(kernel);
   if (corner && isDigit(settings)) pairs.corner = corner.join(",");
   if (at[0] || at[1]) pairs.at = at.join(",");
-  return "?" + Object.entries(pairs).map(([name, value]) => `${name}=${value}`).join("&");
+  return (
+    "?" +
+    Object.entries(pairs)
+      .map(([name, value]) => `${name}=${value}`)
+      .join("&")
+  );
 }
 
 const pick = (object, names) => Object.fromEntries(names.map((name) => [name, object[name]]));
@@ -71,8 +93,9 @@ export function readQuery(query, data) {
   const problems = [];
 
   const reject = (name, wanted) => {
-    const fallback = Array.isArray(settings[name]) ? settings[name].join(",") : settings[name];
-    problems.push(`${name}=${shortened(given.get(name))} in the address is not ${wanted}; ${name}=${fallback ?? "that of the digit"} is shown instead.`);
+    const fallback = name === "corner" ? "that of the digit" : `${name}=${settings[name]}`;
+    const found = `${name}=${shortened(given.get(name))}`;
+    problems.push(`${found} in the address is not ${wanted}; ${fallback} is shown instead.`);
   };
   const read = (name, wanted, accept) => {
     if (!given.has(name)) return;
@@ -81,8 +104,11 @@ export function readQuery(query, data) {
     else settings[name] = value;
   };
 
-  const unknown = [...new Set(given.keys())].filter((name) => !(name in DEFAULTS));
-  if (unknown.length) problems.push(`The address has settings that this page doesn't know: ${unknown.map(shortened).join(", ")}.`);
+  const unknown = [...new Set(given.keys())].filter((name) => !Object.hasOwn(DEFAULTS, name));
+  if (unknown.length) {
+    const names = unknown.map(shortened).join(", ");
+    problems.push(`The address has settings that this page doesn't know: ${names}.`);
+  }
 
   read("op", "conv or pool", (text) => (Object.hasOwn(OPERATIONS, text) ? text : undefined));
   for (const [name, [low, high]] of Object.entries(RANGES)) {
@@ -102,9 +128,10 @@ export function readQuery(query, data) {
   read("input", "a digit from 0 to 9, “pixel”, or N × N numbers with commas", (text) =>
     /^\d$/.test(text) || text === "pixel" ? text : square("N", text),
   );
-  read("kernel", `${Object.keys(KERNELS).join(", ")}, learned-0 to learned-${data.learned.length - 1}, or F × F numbers with commas`, (text) => {
-    if (!Object.hasOwn(KERNELS, text) && !data.learned[learnedIndex(text)]) return square("F", text);
-    return text;
+  const names = `${Object.keys(KERNELS).join(", ")}, learned-0 to learned-${data.learned.length - 1}`;
+  read("kernel", `${names}, or F × F numbers with commas`, (text) => {
+    const known = Object.hasOwn(KERNELS, text) || data.learned[learnedIndex(text)];
+    return known ? text : square("F", text);
   });
   const pair = (text) => (/^\d+,\d+$/.test(text) ? text.split(",").map(Number) : undefined);
   read("corner", `a row and a column such as 6,11, from 0 to ${SIZE - settings.N}`, (text) => {

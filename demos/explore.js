@@ -1,26 +1,32 @@
-// The convolution explorer: controls, grids and the walk of the window.
+// The convolution explorer: what follows from the settings, the walk of the window, the controls.
 
-import { contrasting, formatNumber, NumberGrid, paint, pixelColour, signedColour } from "./common.js";
-import {
-  conv2d, KERNELS, largest, largestPoolPadding, maxPool2d, outputSize, padded, parseNumber, products, span, sum,
-  timesRead, windowOf,
-} from "./convolution.js";
-import {
-  cornerOf, DEFAULTS, imageOf, isDigit, kernelOf, learnedIndex, RANGES, readQuery, unpacked, wholeDigit, writeQuery,
-} from "./explore-settings.js";
+import { formatNumber, NumberGrid, paint, pixelColour, signedColour } from "./common.js";
+import * as convolution from "./convolution.js";
+import { drawBeams, drawFrames, kernelButton, swatch } from "./explore-drawing.js";
+import { formula, sizeInWords } from "./explore-formula.js";
+import * as from from "./explore-settings.js";
+
+const { conv2d, largestPoolPadding, maxPool2d, padded, parseNumber, products, span, windowOf } = convolution;
+const { DEFAULTS, RANGES, isDigit, learnedIndex } = from;
 
 const $ = (id) => document.getElementById(id);
-const KERNEL_NAMES = { blur: "blur", vertical: "vertical edges", horizontal: "horizontal edges", all: "all edges" };
+const KERNEL_NAMES = {
+  blur: "blur",
+  vertical: "vertical edges",
+  horizontal: "horizontal edges",
+  all: "all edges",
+};
 const READABLE = 20; // pixels on the screen: in smaller cells no numbers are shown
 const EDITABLE = 24; // and in smaller ones than this none can be typed (WCAG 2.2, target size)
-const WALK = 20_000; // milliseconds for a walk over all windows, if steps are neither of the limits
+const LARGEST_CELL = 56;
+const WALK = 20_000; // milliseconds for a walk over all windows, within the limits of one step
 const STEP = [30, 700];
 
 let data;
 let settings = { ...DEFAULTS };
+let now; // all that follows from the settings, see `compute`
 let filled = 0; // how many output pixels are shown, in reading order
 let timer = null;
-let now; // all that follows from the settings, computed by `compute`
 
 const grids = {
   input: new NumberGrid($("input"), { name: "input", ring: "var(--input)", edit: typedPixel }),
@@ -31,34 +37,38 @@ const grids = {
 
 // --- what follows from the settings -----------------------------------------------------------------
 
-/** Everything that the page shows, or only `problem` and what does not depend on an output. */
+/** Image, kernel, and the output with how often each pixel is read; or `problem` where none is possible. */
 function compute() {
-  const { op, N, F, S, P, D } = settings;
-  const image = imageOf(settings, data);
-  const pool = op === "pool";
-  const found = { image, pool, source: padded(image, P, pool ? -Infinity : 0), kernel: kernelOf(settings, data) };
+  const { N, F, S, P, D } = settings;
+  const pool = settings.op === "pool";
+  const image = from.imageOf(settings, data);
+  const kernel = from.kernelOf(settings, data);
+  const inputs = { pool, image, kernel, source: padded(image, P, pool ? -Infinity : 0) };
   try {
-    found.output = pool ? maxPool2d(image, { F, P, S, D }) : conv2d(image, found.kernel, { P, S, D });
+    const output = pool ? maxPool2d(image, { F, P, S, D }) : conv2d(image, kernel, { P, S, D });
+    const times = convolution.timesRead(N, { F, P, S, D });
+    const unread = times.flat().filter((n) => n === 0).length;
+    return { ...inputs, output, size: output.length, times, unread };
   } catch (error) {
-    return { ...found, problem: explain(error.message) };
+    if (!(error instanceof RangeError)) throw error;
+    return { ...inputs, problem: explain(error.message) };
   }
-  const times = timesRead(N, { F, P, S, D });
-  return { ...found, times, unread: times.flat().filter((n) => n === 0).length, size: found.output.length };
 }
 
 function explain(message) {
-  const { N, F, P, D } = settings;
-  if (settings.op === "pool" && P > largestPoolPadding(F)) {
-    return `No output: ${message}. PyTorch refuses it, since a window could then read padding alone. Choose a smaller P or a larger F.`;
+  const { op, N, F, P, D } = settings;
+  if (op === "pool" && P > largestPoolPadding(F)) {
+    return `No output: ${message}. PyTorch refuses more, too. Choose a smaller P or a larger F.`;
   }
   const padding = P ? `, ${N} and ${P} on each side` : "";
-  const spans = D > 1 ? ` (with D = ${D}, ${F} pixels spread over ${span(F, D)})` : "";
-  return `No output: ${message}${padding}${spans}. Choose a larger N or P, or a smaller F or D.`;
+  const spread = D > 1 ? ` (with D = ${D}, ${F} pixels spread over ${span(F, D)})` : "";
+  return `No output: ${message}${padding}${spread}. Choose a larger N or P, or a smaller F or D.`;
 }
 
 const total = () => (now.output ? now.size ** 2 : 0);
 const place = () => settings.at[0] * now.size + settings.at[1];
-const placeOf = (index) => [Math.floor(index / now.size), index % now.size];
+const isRead = (at, i) => i >= at && (i - at) % settings.D === 0 && (i - at) / settings.D < settings.F;
+const isInside = (i) => i >= settings.P && i < settings.P + settings.N;
 
 // --- changes -------------------------------------------------------------------------------------
 
@@ -75,38 +85,22 @@ function change(changes) {
 
 /** Go to a window; the output is shown up to it at least. */
 function goTo(index, { quiet = false } = {}) {
-  settings.at = placeOf(index);
+  settings.at = [Math.floor(index / now.size), index % now.size];
   filled = Math.max(filled, index + 1);
   showStep();
-  if (!quiet) {
-    $("live").textContent = spoken();
-    remember();
-  }
+  if (quiet) return;
+  $("live").textContent = spoken();
+  remember();
+}
+
+/** Stop, and go to a window if it exists. */
+function move(index) {
+  stop();
+  if (index >= 0 && index < total()) goTo(index);
 }
 
 function jump(row, column) {
-  if (!now.output) return;
-  stop();
-  goTo(row * now.size + column);
-}
-
-function play() {
-  if (filled === total()) startOver();
-  const [shortest, longest] = STEP;
-  const wait = Math.min(Math.max(WALK / total(), shortest), longest);
-  timer = setInterval(() => {
-    if (place() + 1 < total()) goTo(place() + 1, { quiet: true });
-    if (place() + 1 === total()) stop();
-  }, wait);
-  showStep();
-}
-
-function stop() {
-  if (timer === null) return;
-  clearInterval(timer);
-  timer = null;
-  if (now.output) showStep();
-  remember();
+  if (now.output) move(row * now.size + column);
 }
 
 function startOver() {
@@ -114,373 +108,316 @@ function startOver() {
   goTo(0, { quiet: true });
 }
 
+function play() {
+  if (filled === total()) startOver();
+  const [shortest, longest] = STEP;
+  timer = setInterval(
+    () => {
+      if (place() + 1 < total()) goTo(place() + 1, { quiet: true });
+      if (place() + 1 === total()) stop();
+    },
+    Math.min(Math.max(WALK / total(), shortest), longest),
+  );
+  showStep();
+}
+
+function stop() {
+  if (timer === null) return;
+  clearInterval(timer);
+  timer = null;
+  showStep();
+  remember();
+}
+
+/** Let the address carry the settings. */
 function remember() {
-  const query = writeQuery(settings);
+  const query = from.writeQuery(settings);
   if (query !== location.search) history.replaceState(null, "", query);
 }
 
 function typedPixel(row, column, text) {
-  const value = parseNumber(text);
-  if (Number.isNaN(value)) return refuse(text);
-  const image = now.image.map((line) => [...line]);
-  image[row - settings.P][column - settings.P] = value;
-  change({ input: image });
+  const { P } = settings;
+  return typed(text, (value) => ({ input: withOne(now.image, row - P, column - P, value) }));
 }
 
 function typedWeight(row, column, text) {
-  const value = parseNumber(text);
-  if (Number.isNaN(value)) return refuse(text);
-  const kernel = now.kernel.map((line) => [...line]);
-  kernel[row][column] = value;
-  change({ kernel });
+  return typed(text, (value) => ({ kernel: withOne(now.kernel, row, column, value) }));
 }
 
-function refuse(text) {
-  tell([`“${text}” is not a number. Type one such as 0.5, −1 or 1/9.`]);
-  return false;
+/** Change what a typed number changes; false if it is none. */
+function typed(text, changes) {
+  const value = parseNumber(text);
+  const accepted = !Number.isNaN(value);
+  tell(accepted ? [] : [`“${text}” is not a number. Type one such as 0.5, −1 or 1/9.`]);
+  if (accepted) change(changes(value));
+  return accepted;
 }
+
+const withOne = (matrix, row, column, value) =>
+  matrix.map((line, i) => line.map((old, j) => (i === row && j === column ? value : old)));
 
 function tell(problems) {
-  $("problems").replaceChildren(
-    ...problems.map((problem) => {
-      const item = document.createElement("li");
-      item.textContent = problem;
-      return item;
-    }),
-  );
+  const line = (text) => Object.assign(document.createElement("p"), { textContent: text });
   $("problems").hidden = problems.length === 0;
+  $("problems").replaceChildren(...problems.map(line));
 }
 
 // --- what is shown -------------------------------------------------------------------------------
 
+/** Everything. */
 function show() {
-  const { op, N, F, P, kernel } = settings;
+  const { N, F, P } = settings;
+  showControls();
+  $("formula").innerHTML = formula(settings);
+  $("size-text").textContent = now.problem ?? sizeInWords(settings, now.size, now.unread);
+  $("input-size").textContent = `${N} × ${N}` + (P ? `, padded ${N + 2 * P} × ${N + 2 * P}` : "");
+  $("kernel-size").textContent = `${F} × ${F}`;
+  $("output-size").textContent = now.output ? `${now.size} × ${now.size}` : "";
+  $("products-title").textContent = now.pool ? "Window" : F === 1 ? "1 product" : `${F ** 2} products`;
+  document.querySelector(".middle").classList.toggle("large", F > 4);
+  $("kernel-part").hidden = now.pool;
+  $("sign").hidden = now.pool || Boolean(now.problem);
+  $("no-output").textContent = now.problem ?? "";
+  $("no-output").hidden = !now.problem;
+  for (const id of ["output", "output-frames", "products-part", "sum"]) $(id).hidden = Boolean(now.problem);
+  for (const id of ["start", "back", "play", "step", "place"]) $(id).disabled = Boolean(now.problem);
+  if (now.output) showStep();
+  else showNoStep();
+}
+
+function showControls() {
+  const { op, input, kernel } = settings;
   for (const name of Object.keys(RANGES)) {
     $(name).value = settings[name];
     $(`${name}-value`).textContent = settings[name];
   }
   for (const radio of document.getElementsByName("op")) radio.checked = radio.value === op;
-  choose($("input-choice"), settings.input);
+  choose($("input-choice"), input);
   choose($("kernel-choice"), kernel);
-  $("kernel-field").hidden = $("kernel-part").hidden = now.pool;
-  $("sign").hidden = now.pool || Boolean(now.problem);
+  [...$("learned").children].forEach((button, i) => {
+    button.ariaPressed = String(learnedIndex(kernel) === i);
+  });
+  $("kernel-field").hidden = now.pool;
   $("F-text").textContent = now.pool ? "window size" : "kernel size";
-  $("input-size").textContent = `${N} × ${N}` + (P ? `, padded ${N + 2 * P} × ${N + 2 * P}` : "");
-  $("kernel-size").textContent = `${F} × ${F}`;
-  $("output-size").textContent = now.output ? `${now.size} × ${now.size}` : "";
-  $("products-title").textContent = now.pool ? "Window" : F === 1 ? "1 product" : `${F ** 2} products`;
   showCrop();
-  showFormula();
-
-  $("no-output").hidden = !now.problem;
-  $("no-output").textContent = now.problem ?? "";
-  for (const id of ["output", "output-frames", "products-part", "sum"]) $(id).hidden = Boolean(now.problem);
-  for (const id of ["start", "back", "play", "step", "place"]) $(id).disabled = Boolean(now.problem);
-  if (now.output) return showStep();
-  grids.input.show(now.source, lookOfInput());
-  showKernel();
-  frames($("input-frames"), now.source.length, imageFrame());
-  $("input-note").replaceChildren(...noteOnInput());
-  $("output-note").textContent = $("place-text").textContent = "";
-  $("beams").replaceChildren();
-  $("shades").replaceChildren();
 }
 
-/** What belongs to one window. */
-function showStep() {
-  const { F, S, D, at: [row, column] } = settings;
-  const values = windowOf(now.source, row, column, { F, S, D });
-  const parts = now.pool ? values : products(values, now.kernel);
-  const result = now.output[row][column];
-  fit($("products"), F, 56);
-  fit($("kernel"), F, 56);
-  fit($("output"), now.size, Math.min(64, 1.15 * cellOf("input", now.source.length)));
-
-  $("input").classList.toggle("dilated", D > 1);
-  grids.input.show(now.source, lookOfInput(row, column));
-  showKernel();
-  grids.products.show(parts, {
-    colour: now.pool ? lookOfInput().colour : colourOfOutput(),
-    small: cellOf("products", F) < READABLE,
-    marks: (a, b) => [now.pool && parts[a][b] === result && "largest", values[a][b] === -Infinity && "ring"].filter(Boolean).join(" "),
-    label: now.pool ? `the window, ${F} by ${F}` : `${F ** 2} products`,
-  });
-  grids.output.show(
-    now.output.map((line, i) => line.map((value, j) => (i * now.size + j < filled ? value : null))),
-    {
-      colour: colourOfOutput(),
-      small: cellOf("output", now.size) < READABLE,
-      marks: (i, j) => (i * now.size + j < filled ? "" : "empty"),
-      label: `output, ${now.size} by ${now.size}; arrow keys move the window`,
-    },
-  );
-  grids.output.point(row, column);
-
-  const window = { row: row * S, column: column * S, size: span(F, D) };
-  frames($("input-frames"), now.source.length, [...imageFrame(), window]);
-  frames($("output-frames"), now.size, [{ row, column, size: 1 }]);
-  $("input-note").replaceChildren(...noteOnInput());
-  $("output-note").textContent = filled < total() ? `${filled} of ${total()} pixels computed` : "Point at a pixel to see where it comes from.";
-  showSum(parts, result);
-  $("place").max = total();
-  $("place").value = place() + 1;
-  $("place-text").textContent = `Window ${place() + 1} of ${total()}`;
-  $("place").setAttribute("aria-valuetext", spoken());
-  $("back").disabled = place() === 0;
-  $("step").disabled = place() + 1 === total();
-  $("play").textContent = timer === null ? "Play" : "Pause";
-  drawBeams(window, { row, column, size: 1 });
-}
-
-const cellOf = (id, columns) => $(id).parentElement.clientWidth / columns;
-const fit = (element, columns, cell) => (element.parentElement.style.maxWidth = `${Math.round(columns * cell)}px`);
-
-function lookOfInput(row, column) {
-  const { N, P, F, S, D } = settings;
-  const inside = (i) => i >= P && i < N + P;
-  const reads = (i, start) => i >= start && (i - start) % D === 0 && (i - start) / D < F;
-  const values = now.image.flat();
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  const reach = Math.max(high, -low);
-  return {
-    colour: low < 0 ? (value) => signedColour(Math.max(value, -reach), reach) : (value) => pixelColour(value, 0, Math.max(high, 1)),
-    small: cellOf("input", N + 2 * P) < EDITABLE,
-    fixed: (i, j) => !(inside(i) && inside(j)),
-    describe: (i, j) => (inside(i) && inside(j) ? `input, row ${i - P + 1}, column ${j - P + 1}` : "padding"),
-    label: `input, ${N} by ${N}` + (P ? ` with ${P} pixels of padding around it` : ""),
-    marks: (i, j) => {
-      if (!(inside(i) && inside(j))) return "ring" + (row !== undefined && reads(i, row * S) && reads(j, column * S) ? " read" : "");
-      if (now.times && now.times[i - P][j - P] === 0) return "unread";
-      return row !== undefined && reads(i, row * S) && reads(j, column * S) ? "read" : "";
-    },
-  };
-}
-
-function showKernel() {
-  const reach = 2 * Math.max(...now.kernel.flat().map(Math.abs), 0.01);
-  const { F, kernel } = settings;
-  fit($("kernel"), F, 56);
-  if (now.pool) return;
-  grids.kernel.show(now.kernel, {
-    colour: (value) => signedColour(value, reach),
-    text: (value) => (kernel === "blur" && F > 1 ? `1/${F ** 2}` : formatNumber(value)),
-    small: cellOf("kernel", F) < READABLE,
-    label: `kernel, ${F} by ${F} weights`,
-  });
-}
-
-/** Grey if nothing is negative, else purple below zero and orange above. */
-function colourOfOutput() {
-  const values = now.output.flat().filter(Number.isFinite);
-  const reach = Math.max(...values.map(Math.abs), 0.01);
-  if (!now.pool && (Math.min(...values) < 0 || now.kernel.flat().some((weight) => weight < 0))) {
-    return (value) => signedColour(value, reach);
-  }
-  return Math.min(...values) < 0 ? lookOfInput().colour : (value) => pixelColour(value, 0, Math.max(reach, 1));
-}
-
-/** The border of the image inside its padding, if there is any. */
-const imageFrame = () => (settings.P ? [{ row: settings.P, column: settings.P, size: settings.N, kind: "image" }] : []);
-
-/** Frames over a grid with so many columns. */
-function frames(box, columns, list) {
-  box.replaceChildren(
-    ...list.map(({ row, column, size, kind = "window" }) => {
-      const frame = document.createElement("i");
-      const percent = (pixels) => `${(100 * pixels) / columns}%`;
-      frame.className = kind;
-      Object.assign(frame.style, { left: percent(column), top: percent(row), width: percent(size), height: percent(size) });
-      return frame;
-    }),
-  );
-}
-
-function noteOnInput() {
-  const notes = [];
-  if (settings.P) notes.push(swatch("ring"), `padding of ${now.pool ? "−∞" : "zeros"} `);
-  if (now.unread) notes.push(swatch("unread"), `never read: ${now.unread} of ${settings.N ** 2} pixels`);
-  if (!notes.length && now.output) notes.push(grids.input.editable ? "Every pixel is read. Type other numbers." : "Every pixel is read.");
-  return notes;
-}
-
-function swatch(kind) {
-  const square = document.createElement("span");
-  square.className = `swatch cell ${kind}`;
-  return square;
-}
-
-function showSum(parts, result) {
-  const numbers = parts.flat().map((value) => formatNumber(value));
-  const terms = now.pool
-    ? `the largest of ${numbers.join(", ")} is `
-    : numbers.map((text, i) => (i === 0 ? text : text.startsWith("−") ? `− ${text.slice(1)}` : `+ ${text}`));
-  const answer = document.createElement("b");
-  answer.textContent = now.pool ? formatNumber(result) : `= ${formatNumber(result)}`;
-  const words = [terms].flat().flatMap((term) => [term, " "]);
-  $("sum").replaceChildren(...words, answer);
-  $("sum").classList.toggle("many", parts.length > 3);
-}
-
-function spoken() {
-  const [row, column] = settings.at;
-  const result = formatNumber(now.output[row][column]);
-  const how = now.pool ? `the largest of ${settings.F ** 2} pixels is` : `the sum of ${settings.F ** 2} products is`;
-  return `Window ${place() + 1} of ${total()}, row ${row + 1}, column ${column + 1}: ${how} ${result}`;
-}
-
-/** Lines from the window to the products and from there to the output pixel. */
-function drawBeams(window, pixel) {
-  const stage = $("stage").getBoundingClientRect();
-  const part = (id, columns, { row, column, size }) => {
-    const box = $(id).getBoundingClientRect();
-    const cell = (box.width - 6) / columns;
-    const [x, y] = [box.x - stage.x + 2 + column * cell, box.y - stage.y + 2 + row * cell];
-    return { left: x, right: x + size * cell, top: y, bottom: y + size * cell };
-  };
-  const middle = part("products", settings.F, { row: 0, column: 0, size: settings.F });
-  const source = part("input", now.source.length, window);
-  const target = part("output", now.size, pixel);
-  const beams = [beam(source, middle, "var(--kernel)"), beam(middle, target, "var(--output)")];
-  $("shades").replaceChildren(...beams.map(({ shade }) => shade));
-  $("beams").replaceChildren(...beams.flatMap(({ lines }) => lines));
-}
-
-function beam(from, to, colour) {
-  const shape = (name, attributes) => {
-    const element = document.createElementNS("http://www.w3.org/2000/svg", name);
-    Object.entries(attributes).forEach(([key, value]) => element.setAttribute(key, value));
-    return element;
-  };
-  const corners = [[from.right, from.top], [to.left, to.top], [to.left, to.bottom], [from.right, from.bottom]];
-  const line = (y) => shape("line", { x1: from.right, y1: from[y], x2: to.left, y2: to[y], stroke: colour });
-  return { shade: shape("polygon", { points: corners.join(" "), fill: colour }), lines: [line("top"), line("bottom")] };
-}
-
-// --- the formula ---------------------------------------------------------------------------------
-
-function showFormula() {
-  const { N, F, P, S, D } = settings;
-  const symbols = formula({ N: "<mi class='N'>N</mi>", F: "<mi class='F'>F</mi>", P: "<mi>P</mi>", S: "<mi>S</mi>", D: "<mi>D</mi>" });
-  const number = (value, kind = "") => `<mn class='${kind}'>${value}</mn>`;
-  const numbers = formula({ N: number(N, "N"), F: number(F, "F"), P: number(P), S: number(S), D: number(D) });
-  const left = N + 2 * P - span(F, D);
-  const size = Math.floor(left / S) + 1;
-  const minus = (value) => formatNumber(value);
-  $("formula").innerHTML =
-    `<math display="block"><mrow>${symbols}</mrow></math>` +
-    `<math display="block"><mrow><mo>=</mo>${numbers}</mrow></math>` +
-    `<math display="block"><mrow><mo>=</mo><mo>⌊</mo><mfrac><mn>${minus(left)}</mn><mn>${S}</mn></mfrac><mo>⌋</mo><mo>+</mo><mn>1</mn>` +
-    `<mo>=</mo><mn class="out">${minus(size)}</mn></mrow></math>`;
-  $("size-text").textContent = now.problem ?? sizeInWords(left);
-}
-
-const formula = ({ N, F, P, S, D }) =>
-  `<mo>⌊</mo><mfrac><mrow>${N}<mo>+</mo><mn>2</mn><mo>·</mo>${P}<mo>−</mo>${D}<mo>·</mo><mo>(</mo>${F}<mo>−</mo><mn>1</mn><mo>)</mo>` +
-  `<mo>−</mo><mn>1</mn></mrow><mrow>${S}</mrow></mfrac><mo>⌋</mo><mo>+</mo><mn>1</mn>`;
-
-function sizeInWords(left) {
-  const { N, S } = settings;
-  const same = now.size === N ? ", as large as the input" : "";
-  const remainder = left % S ? ` ${left} / ${S} leaves ${left % S}: one more window would not fit.` : "";
-  const lost = now.unread ? ` ${now.unread} of the ${N ** 2} input pixels are never read.` : " Every input pixel is read.";
-  return `The output has ${now.size} × ${now.size} = ${total()} pixels${same}.${remainder}${lost}`;
-}
-
-// --- the controls --------------------------------------------------------------------------------
-
+/** Choose by name; numbers that the reader typed are the choice "own", which is not there otherwise. */
 function choose(select, value) {
   const own = [...select.options].find((option) => option.value === "own");
   own.hidden = own.disabled = typeof value === "string";
   select.value = typeof value === "string" ? value : "own";
 }
 
-function fillControls() {
-  for (const [name, [low, high]] of Object.entries(RANGES)) {
-    Object.assign($(name), { min: low, max: high });
-    $(name).addEventListener("input", () => change({ [name]: Number($(name).value), ...keptNumbers(name) }));
-  }
-  for (const radio of document.getElementsByName("op")) {
-    radio.addEventListener("change", () => change({ op: radio.value }));
-  }
-  const option = (value, text) => new Option(text, value);
-  $("input-choice").append(
-    ...data.digits.map(({ digit }) => option(String(digit), `the digit ${digit}`)),
-    option("pixel", "one dark pixel"),
-    option("own", "your own numbers"),
-  );
-  const learned = Object.assign(document.createElement("optgroup"), { label: "learned in lesson 03" });
-  learned.append(...data.learned.map((_, i) => option(`learned-${i}`, `learned kernel ${i}`)));
-  $("kernel-choice").append(
-    ...Object.keys(KERNELS).map((name) => option(name, KERNEL_NAMES[name])),
-    learned,
-    option("own", "your own weights"),
-  );
-  $("input-choice").addEventListener("change", ({ target }) => change({ input: target.value, corner: null }));
-  $("kernel-choice").addEventListener("change", ({ target }) => {
-    change({ kernel: target.value, ...(Number.isNaN(learnedIndex(target.value)) ? {} : { F: 3 }) });
-  });
-  $("reset").addEventListener("click", () => {
-    tell([]);
-    change({ ...DEFAULTS });
-  });
-  $("settings").addEventListener("submit", (event) => event.preventDefault());
-
-  $("play").addEventListener("click", () => (timer === null ? play() : stop()));
-  $("step").addEventListener("click", () => move(place() + 1));
-  $("back").addEventListener("click", () => move(place() - 1));
-  $("place").addEventListener("input", ({ target }) => move(Number(target.value) - 1));
-  $("start").addEventListener("click", () => {
-    stop();
-    startOver();
-    remember();
-  });
-  listenToCrop();
-  let width = 0;
-  new ResizeObserver(() => {
-    if ($("stage").clientWidth !== width) show();
-    width = $("stage").clientWidth;
-  }).observe($("stage"));
+/** What belongs to one window. */
+function showStep() {
+  const { F, S, D } = settings;
+  const [row, column] = settings.at;
+  const values = windowOf(now.source, row, column, { F, S, D });
+  const parts = now.pool ? values : products(values, now.kernel);
+  const window = { row: row * S, column: column * S, size: span(F, D) };
+  const pixel = { row, column, size: 1 };
+  fit("output", now.size, Math.min(64, Math.max(40, 1.15 * cellOf("input", now.source.length))));
+  showInput(row * S, column * S);
+  showKernel();
+  showParts(parts, values);
+  showOutput();
+  showSum(parts, now.output[row][column]);
+  drawFrames($("input-frames"), now.source.length, [...borderOfImage(), window]);
+  drawFrames($("output-frames"), now.size, [pixel]);
+  showTransport();
+  const whole = { row: 0, column: 0, size: F };
+  const joined = [
+    [$("input"), now.source.length, window],
+    [$("products"), F, whole],
+    [$("output"), now.size, pixel],
+  ];
+  drawBeams($("shades"), $("beams"), joined, ["var(--kernel)", "var(--output)"]);
 }
 
-function move(index) {
-  stop();
-  if (index >= 0 && index < total()) goTo(index);
+/** The input and the kernel where nothing can be computed. */
+function showNoStep() {
+  showInput();
+  showKernel();
+  drawFrames($("input-frames"), now.source.length, borderOfImage());
+  $("output-note").textContent = "";
+  $("place-text").textContent = "No window fits";
+  $("shades").replaceChildren();
+  $("beams").replaceChildren();
 }
 
-/** A kernel that exists in one size only becomes the reader's own when the size changes. */
-function keptNumbers(name) {
-  const oneSize = typeof settings.kernel !== "string" || !Number.isNaN(learnedIndex(settings.kernel));
-  return name === "F" && oneSize ? { kernel: kernelOf({ ...settings, F: Number($("F").value) }, data) } : {};
+/** The side of one cell on the screen. */
+const cellOf = (id, columns) => $(id).parentElement.clientWidth / columns;
+
+/** Keep the cells of a grid from growing larger than so many pixels. */
+function fit(id, columns, cell) {
+  $(id).parentElement.style.maxWidth = `${Math.round(columns * cell)}px`;
 }
+
+/** The input; what the window that begins at (top, left) reads is marked. */
+function showInput(top = NaN, left = NaN) {
+  const { N, P, D } = settings;
+  const inside = (i, j) => isInside(i) && isInside(j);
+  $("input").classList.toggle("dilated", D > 1);
+  grids.input.show(now.source, {
+    colour: colourOfInput(),
+    small: cellOf("input", N + 2 * P) < EDITABLE,
+    fixed: (i, j) => !inside(i, j),
+    describe: (i, j) => (inside(i, j) ? `input, row ${i - P + 1}, column ${j - P + 1}` : "padding"),
+    label: `input, ${N} by ${N}` + (P ? ` with ${P} pixels of padding around it` : ""),
+    marks: (i, j) => {
+      const unread = inside(i, j) && now.times?.[i - P][j - P] === 0;
+      return classes({ ring: !inside(i, j), unread, read: isRead(top, i) && isRead(left, j) });
+    },
+  });
+  $("input-note").replaceChildren(...noteOnInput());
+}
+
+/** Shades of grey from white, 0, to black, 1 or more; purple below zero and orange above if there are both. */
+function colourOfInput() {
+  const values = now.image.flat();
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  return low < 0
+    ? (value) => signedColour(value, Math.max(high, -low))
+    : (value) => pixelColour(value, 0, Math.max(high, 1));
+}
+
+const classes = (names) =>
+  Object.keys(names)
+    .filter((name) => names[name])
+    .join(" ");
+
+function noteOnInput() {
+  const notes = [];
+  if (settings.P) notes.push(swatch("ring"), `padding of ${now.pool ? "−∞" : "zeros"} `);
+  if (now.unread) notes.push(swatch("unread"), `never read: ${now.unread} of ${settings.N ** 2} pixels`);
+  if (now.unread === 0 && !settings.P) notes.push("Every pixel is read. ");
+  if (!notes.length || (grids.input.editable && !now.unread)) notes.push("Type other numbers.");
+  return notes;
+}
+
+/** The border of the image inside its padding, if there is any. */
+function borderOfImage() {
+  const { P, N } = settings;
+  return P ? [{ row: P, column: P, size: N, kind: "image" }] : [];
+}
+
+function showKernel() {
+  if (now.pool) return;
+  const { F, kernel } = settings;
+  const reach = 2 * Math.max(...now.kernel.flat().map(Math.abs), 0.01);
+  fit("kernel", F, LARGEST_CELL);
+  grids.kernel.show(now.kernel, {
+    colour: (weight) => signedColour(weight, reach),
+    text: (weight) => (kernel === "blur" && F > 1 ? `1/${F ** 2}` : formatNumber(weight)),
+    small: cellOf("kernel", F) < READABLE,
+    label: `kernel, ${F} by ${F} weights`,
+  });
+}
+
+/** The products, or for max-pooling the window with its largest value ringed. */
+function showParts(parts, values) {
+  const { F } = settings;
+  const result = convolution.largest(values);
+  fit("products", F, LARGEST_CELL);
+  grids.products.show(parts, {
+    colour: now.pool ? colourOfInput() : colourOfOutput(),
+    small: cellOf("products", F) < READABLE,
+    marks: (a, b) =>
+      classes({ largest: now.pool && values[a][b] === result, ring: values[a][b] === -Infinity }),
+    label: now.pool ? `the window, ${F} by ${F}` : `${F ** 2} products`,
+  });
+}
+
+function showOutput() {
+  const { size } = now;
+  const isFilled = (i, j) => i * size + j < filled;
+  const visible = now.output.map((line, i) => line.map((value, j) => (isFilled(i, j) ? value : null)));
+  grids.output.show(visible, {
+    colour: colourOfOutput(),
+    small: cellOf("output", size) < READABLE,
+    marks: (i, j) => classes({ empty: !isFilled(i, j) }),
+    label: `output, ${size} by ${size}; arrow keys move the window`,
+  });
+  grids.output.point(...settings.at);
+  $("output-note").textContent =
+    filled < total()
+      ? `${filled} of ${total()} pixels computed`
+      : "Point at a pixel to see where it comes from.";
+}
+
+/** Shades of grey if neither output nor kernel is negative, else purple below zero and orange above. */
+function colourOfOutput() {
+  if (now.pool) return colourOfInput();
+  const values = now.output.flat();
+  const reach = Math.max(...values.map(Math.abs), 0.01);
+  const signed = [...values, ...now.kernel.flat()].some((value) => value < 0);
+  return signed
+    ? (value) => signedColour(value, reach)
+    : (value) => pixelColour(value, 0, Math.max(reach, 1));
+}
+
+/** The products added up, or the numbers that the largest is taken of, in one line. */
+function showSum(parts, result) {
+  const numbers = parts.flat().map((value) => formatNumber(value));
+  const withSign = (text) => (text.startsWith("−") ? `− ${text.slice(1)}` : `+ ${text}`);
+  const terms = numbers.map((text, i) => (i ? withSign(text) : text)).join(" ");
+  const added = parts.flat().reduce((sum, value) => sum + Number(value.toFixed(2)), 0);
+  const sign = Math.abs(added - result.toFixed(2)) < 1e-9 ? "=" : "≈"; // the terms are rounded
+  const answer = document.createElement("b");
+  answer.textContent = now.pool ? formatNumber(result) : `${sign} ${formatNumber(result)}`;
+  $("sum").replaceChildren(now.pool ? `the largest of ${numbers.join(", ")} is ` : `${terms} `, answer);
+  $("sum").classList.toggle("many", parts.length > 3);
+}
+
+function showTransport() {
+  $("place").max = total();
+  $("place").value = place() + 1;
+  $("place").setAttribute("aria-valuetext", spoken());
+  $("place-text").textContent = `Window ${place() + 1} of ${total()}`;
+  $("back").disabled = place() === 0;
+  $("step").disabled = place() + 1 === total();
+  $("play").textContent = timer === null ? "Play" : "Pause";
+}
+
+function spoken() {
+  const [row, column] = settings.at;
+  const n = settings.F ** 2;
+  const how = now.pool ? `the largest of ${n} pixels is` : `the sum of ${n} products is`;
+  const where = `Window ${place() + 1} of ${total()}, row ${row + 1}, column ${column + 1}`;
+  return `${where}: ${how} ${formatNumber(now.output[row][column])}`;
+}
+
+// --- the part of a digit that is shown -----------------------------------------------------------
 
 function showCrop() {
   const shown = isDigit(settings) && settings.N < 28;
   $("crop").hidden = !shown;
   if (!shown) return;
-  const [row, column] = cornerOf(settings, data);
-  paint($("crop-image"), wholeDigit(settings, data).flat(), 28, 28);
-  const percent = (pixels) => `${(100 * pixels) / 28}%`;
-  const { style } = $("crop-frame");
-  Object.assign(style, { left: percent(column), top: percent(row), width: percent(settings.N), height: percent(settings.N) });
-  $("crop").setAttribute("aria-label", `the part of the digit that is shown begins at row ${row + 1}, column ${column + 1}; arrow keys move it`);
+  const [row, column] = from.cornerOf(settings, data);
+  paint($("crop-image"), from.wholeDigit(settings, data).flat(), 28, 28);
+  drawFrames($("crop-frame"), 28, [{ row, column, size: settings.N }]);
+  $("crop").ariaLabel =
+    `the part of the digit that is shown begins at row ${row + 1}, column ${column + 1}; arrow keys move it`;
+}
+
+function moveCrop(row, column) {
+  const corner = from.cornerOf({ ...settings, corner: [row, column] }, data);
+  if (String(corner) !== String(from.cornerOf(settings, data))) change({ corner });
 }
 
 function listenToCrop() {
-  const moveTo = (row, column) => {
-    const corner = cornerOf({ ...settings, corner: [row, column] }, data);
-    if (String(corner) !== String(cornerOf(settings, data))) change({ corner });
-  };
   $("crop").addEventListener("keydown", (event) => {
     const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
     if (!steps[event.key]) return;
     event.preventDefault();
-    const [row, column] = cornerOf(settings, data);
-    moveTo(row + steps[event.key][0], column + steps[event.key][1]);
+    const [row, column] = from.cornerOf(settings, data);
+    moveCrop(row + steps[event.key][0], column + steps[event.key][1]);
   });
   const follow = (event) => {
     const box = $("crop").getBoundingClientRect();
     const corner = (offset, length) => Math.round((28 * offset) / length - settings.N / 2);
-    moveTo(corner(event.clientY - box.y, box.height), corner(event.clientX - box.x, box.width));
+    moveCrop(corner(event.clientY - box.y, box.height), corner(event.clientX - box.x, box.width));
   };
   $("crop").addEventListener("pointerdown", (event) => {
     $("crop").setPointerCapture(event.pointerId);
@@ -489,26 +426,108 @@ function listenToCrop() {
   $("crop").addEventListener("pointermove", (event) => event.buttons && follow(event));
 }
 
+// --- the controls --------------------------------------------------------------------------------
+
+function fillChoices() {
+  const learned = Object.assign(document.createElement("optgroup"), { label: "learned in lesson 03" });
+  learned.append(...data.learned.map((_, i) => new Option(`learned kernel ${i}`, `learned-${i}`)));
+  $("kernel-choice").append(
+    ...Object.entries(KERNEL_NAMES).map(([name, words]) => new Option(words, name)),
+    learned,
+    new Option("your own weights", "own"),
+  );
+  const button = (kernel, i) =>
+    kernelButton(kernel, `learned kernel ${i}`, () => chooseKernel(`learned-${i}`));
+  $("learned").append(...data.learned.map(button));
+  $("input-choice").append(
+    ...data.digits.map(({ digit }) => new Option(`the digit ${digit}`, digit)),
+    new Option("one dark pixel", "pixel"),
+    new Option("your own numbers", "own"),
+  );
+}
+
+/** A learned kernel comes in its own size. */
+function chooseKernel(kernel) {
+  const learned = data.learned[learnedIndex(kernel)];
+  change({ kernel, F: learned?.length ?? settings.F });
+}
+
+/** A kernel that exists in one size only becomes the reader's own when the size changes. */
+function changeSize(F) {
+  const anySize = convolution.KERNELS[settings.kernel];
+  change(anySize ? { F } : { F, kernel: from.kernelOf({ ...settings, F }, data) });
+}
+
+function listen() {
+  const on = (id, kind, act) => $(id).addEventListener(kind, ({ target }) => act(target.value));
+  for (const [name, [min, max]] of Object.entries(RANGES)) {
+    Object.assign($(name), { min, max });
+    on(name, "input", (value) =>
+      name === "F" ? changeSize(Number(value)) : change({ [name]: Number(value) }),
+    );
+  }
+  for (const radio of document.getElementsByName("op")) {
+    radio.addEventListener("change", () => change({ op: radio.value }));
+  }
+  on("input-choice", "change", (input) => change({ input, corner: null }));
+  on("kernel-choice", "change", chooseKernel);
+  on("play", "click", () => (timer === null ? play() : stop()));
+  on("step", "click", () => move(place() + 1));
+  on("back", "click", () => move(place() - 1));
+  on("place", "input", (value) => move(Number(value) - 1));
+  on("start", "click", () => {
+    stop();
+    startOver();
+    remember();
+  });
+  on("reset", "click", () => {
+    tell([]);
+    change({ ...DEFAULTS });
+  });
+  $("settings").addEventListener("submit", (event) => event.preventDefault());
+  listenToCrop();
+}
+
+/** Show everything anew when the width of the page changes. */
+function followWidth() {
+  let width = $("stage").clientWidth;
+  const look = () => {
+    if ($("stage").clientWidth === width) return;
+    width = $("stage").clientWidth;
+    show();
+  };
+  new ResizeObserver(look).observe($("stage"));
+}
+
 async function start() {
   const response = await fetch("explore-data.json");
   if (!response.ok) throw new Error(`explore-data.json: ${response.status}`);
-  data = unpacked(await response.json());
-  const { settings: wanted, problems } = readQuery(location.search, data);
-  fillControls();
-  $("app").hidden = false;
-  settings = wanted;
+  data = from.unpacked(await response.json());
+  const wanted = from.readQuery(location.search, data);
+  settings = wanted.settings;
   now = compute();
   if (now.output && settings.at.some((at) => at >= now.size)) {
-    problems.push(`at=${settings.at} in the address is outside the output of ${now.size} × ${now.size}; at=0,0 is shown instead.`);
+    const size = `${now.size} × ${now.size}`;
+    wanted.problems.push(
+      `at=${settings.at} in the address is outside the output of ${size}; at=0,0 is shown instead.`,
+    );
     settings.at = [0, 0];
   }
-  tell(problems);
+  fillChoices();
+  listen();
+  $("app").hidden = false;
+  tell(wanted.problems);
   filled = total();
   show();
-  const still = matchMedia("(prefers-reduced-motion: reduce)").matches || new URLSearchParams(location.search).has("at");
+  followWidth();
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches || /[?&]at=/.test(location.search);
   if (now.output && !still) play();
 }
 
 start().catch((error) => {
-  window.trouble(`The digits and kernels of this page could not be read (${error.message}). Reload it; if that does not help, write them again: python -m cnn.export_explore in notebooks/.`);
+  window.trouble(
+    `The digits and kernels of this page could not be read (${error.message}). Reload it; ` +
+      "if that does not help, write them again: python -m cnn.export_explore in notebooks/.",
+  );
+  throw error;
 });

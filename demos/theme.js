@@ -25,17 +25,18 @@
     }
   };
 
+  root.classList.add("scripted"); // hides what stands in for the page where no script runs
   if (stored()) root.dataset.theme = stored() === "alternate" ? "dark" : "light";
 
   // To be seen where a module fails to load: <script type="module" onerror="trouble()">.
   window.trouble = (text = "A part of this page could not be loaded. Reload it, or check the server.") => {
+    root.classList.remove("scripted");
     const box = document.getElementById("trouble");
     box.textContent = text;
     box.hidden = false;
   };
 
   addEventListener("DOMContentLoaded", () => {
-    root.classList.add("scripted");
     const button = document.getElementById("theme");
     const label = () => {
       button.textContent = isDark() ? "Light" : "Dark";
