@@ -218,9 +218,8 @@ def test_the_case_is_shown_and_the_mistake_named(doubled):
         return n * n
 
     reply = doubled.reply(attempt)
-    n, got, due = map(
-        int, re.search(r"attempt\((\d+)\) returned (\d+); .* be (\d+)", reply).groups()
-    )
+    numbers = re.search(r"attempt\((.+)\) returned (.+); it should be (.+)\.", reply).groups()
+    n, got, due = (int(number.replace(",", "")) for number in numbers)
     assert (got, due) == (n * n, 2 * n)
     assert "\nSquare: not squared.\nHint 1 of 2: first" in reply
 

@@ -206,7 +206,7 @@ def predict(predictions, truth, mistakes=None):
         mistakes: misconception -> {name of the prediction: what this misconception leads to}.
     """
     if not isinstance(predictions, dict) or predictions.keys() != truth.keys():
-        raise Wrong(f"Keep the dictionary with its keys {list(truth)}, and fill in its values.")
+        raise Wrong("Keep the dictionary with its keys, and replace each ... by your prediction.")
     for name, expected in truth.items():
         got = predictions[name]
         if got is ...:
@@ -263,11 +263,13 @@ def show(value):
     """A value as a reader would recognise it, short."""
     if isinstance(value, torch.Tensor):
         if value.ndim == 1 and len(value) <= 8:
-            return f"tensor([{', '.join(map(show, value.tolist()))}])"
+            return f"tensor([{', '.join(f'{number:.3g}' for number in value.tolist())}])"
         return f"a tensor {tuple(value.shape)}"
     if isinstance(value, float):
         return f"{value:.5g}"
-    if isinstance(value, (int, str, list, tuple, dict, type(None))):
+    if type(value) is int:
+        return f"{value:,}"
+    if isinstance(value, (bool, str, list, tuple, dict, type(None))):
         return reprlib.repr(value)
     return getattr(value, "__name__", type(value).__name__)
 
