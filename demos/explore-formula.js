@@ -45,5 +45,5 @@ export function sizeInWords({ N, F, P, S, D }, size, unread) {
   const lost = unread
     ? ` ${unread} of the ${N ** 2} input pixels are never read.`
     : " Every input pixel is read.";
-  return `The output has ${size} × ${size} = ${size ** 2} pixels${same}.${remainder}${lost}`;
+  return `The output has ${size} × ${size} = ${size ** 2} ${size === 1 ? "pixel" : "pixels"}${same}.${remainder}${lost}`;
 }

@@ -21,12 +21,14 @@ const EDITABLE = 24; // and in smaller ones than this none can be typed (WCAG 2.
 const LARGEST_CELL = 56;
 const WALK = 20_000; // milliseconds for a walk over all windows, within the limits of one step
 const STEP = [30, 700];
+const SETTLE = 300;
 
 let data;
 let settings = { ...DEFAULTS };
 let now; // all that follows from the settings, see `compute`
 let filled = 0; // how many output pixels are shown, in reading order
-let timer = null;
+let timer = null; // of the walk
+let remembering;
 
 const grids = {
   input: new NumberGrid($("input"), { name: "input", ring: "var(--input)", edit: typedPixel }),
@@ -129,10 +131,13 @@ function stop() {
   remember();
 }
 
-/** Let the address carry the settings. */
+/** Let the address carry the settings, a little later: browsers limit how often it may change. */
 function remember() {
-  const query = from.writeQuery(settings);
-  if (query !== location.search) history.replaceState(null, "", query);
+  clearTimeout(remembering);
+  remembering = setTimeout(() => {
+    const query = from.writeQuery(settings);
+    if (query !== location.search) history.replaceState(null, "", query);
+  }, SETTLE);
 }
 
 function typedPixel(row, column, text) {

@@ -283,6 +283,8 @@ def cell(name, row, column):
 
 
 def query_of(page):
+    """The settings in the address, which follows a little later."""
+    page.wait(0.4)
     return dict(pair.split("=") for pair in page.run("location.search")[1:].split("&"))
 
 
@@ -415,13 +417,10 @@ def test_touch(page, address):
     page.call("Emulation.setTouchEmulationEnabled", enabled=True)
     page.open(address)
     tap(page, cell("output", 4, 2))
-    page.wait(0.3)
     assert query_of(page)["at"] == "4,2"
     tap(page, "#step")
-    page.wait(0.3)
     assert query_of(page)["at"] == "4,3"
     tap(page, "input[value=pool]")
-    page.wait(0.3)
     assert query_of(page)["op"] == "pool"
 
 
@@ -446,6 +445,7 @@ def test_typed_numbers(page, address):
     assert numbers_in(page, "output") == shown(figures.convolve(image, kernel))
     assert page.run("document.getElementById('kernel-choice').value") == "own"
 
+    page.wait(0.4)
     page.open(address + page.run("location.search"))
     assert numbers_in(page, "input") == shown(image), "the address carries them"
     assert numbers_in(page, "kernel") == kernel.tolist()
@@ -513,6 +513,7 @@ def test_the_address_carries_all_settings(page, address):
     grids = [numbers_in(page, name) for name in ("input", "kernel", "products", "output")]
     page.run("document.getElementById('step').click()")
     page.run("document.getElementById('back').click()")
+    page.wait(0.4)
     assert page.run("location.search") == query
     page.open(address + page.run("location.search"))
     assert [numbers_in(page, name) for name in ("input", "kernel", "products", "output")] == grids
