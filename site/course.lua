@@ -59,6 +59,11 @@ local function link_to_demo(link)
   return link
 end
 
+-- A table that is wider than a phone scrolls by itself.
+local function in_a_box(table)
+  return pandoc.Div(table, pandoc.Attr("", { "table-responsive" }))
+end
+
 local n_images = 0
 
 local function image_in_html(image)
@@ -179,7 +184,7 @@ if html then
   return {
     { Meta = read_pages },
     { Pandoc = notebook and begin_lesson or nil },
-    { Image = image_in_html, Link = link_to_demo, Strong = notebook and term or nil },
+    { Image = image_in_html, Link = link_to_demo, Table = in_a_box, Strong = notebook and term or nil },
   }
 end
 return {

@@ -5,6 +5,7 @@ checked in test_notebooks.py.
 """
 
 import base64
+import html
 import io
 import json
 import os
@@ -22,13 +23,15 @@ import pytest
 import stamp
 import yaml
 from browser import browser, find_browser, served
+from fontTools.ttLib import TTFont
 from PIL import Image
 
 REPOSITORY = Path(__file__).parents[1]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 PAGES = sorted([*REPOSITORY.glob("*.qmd"), *(REPOSITORY / "hpc").glob("*.qmd")])
-DEMOS = sorted((REPOSITORY / "demos").glob("*.html"))
+DEMOS = [REPOSITORY / "demos" / name for name in ("draw.html", "explore.html")]
 CONFIG = yaml.safe_load((REPOSITORY / "_quarto.yml").read_text())
+FONT = REPOSITORY / "site" / "math.woff"
 AXE = "axe-core@4.14.1"
 MAX_PAGE = 1_500_000
 
@@ -447,6 +450,16 @@ def test_lesson_page(site, path):
         assert image["width"].isdigit()
         assert image["height"].isdigit()
     assert all(image["loading"] == "lazy" for image in figures[1:])
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_font_has_every_sign_of_the_formulas(site, path):
+    signs = set()
+    page = (site / "notebooks" / f"{path.stem}.html").read_text(encoding="utf-8")
+    for formula in re.findall(r"<math.*?</math>", page, re.S):
+        shown = re.sub(r"<annotation.*?</annotation>", "", formula, flags=re.S)
+        signs |= set(html.unescape(re.sub(r"<[^>]+>|\s", "", shown)))
+    assert signs - {chr(code) for code in TTFont(FONT).getBestCmap()} == set()
 
 
 @pytest.mark.parametrize("name", readable_pages())

@@ -14,6 +14,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import teaching
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 NEEDED = (1, 7)
 SITE, MARKDOWN = REPOSITORY / "_site", REPOSITORY / "_markdown"
@@ -153,13 +155,16 @@ def line(lesson):
 
 
 def prepare(series):
-    """Write what Quarto reads beside the tracked files: the map of the lessons, the addresses."""
+    """Write what Quarto reads beside the tracked files: parts of pages, and the addresses."""
     shutil.rmtree(GENERATED, ignore_errors=True)
     GENERATED.mkdir(parents=True)
-    cards = "\n".join(card(place, lesson) for place, lesson in enumerate(series))
-    (GENERATED / "cards.md").write_text(cards, encoding="utf-8")
-    (GENERATED / "sum.md").write_text(total(series), encoding="utf-8")
-    (GENERATED / "list.md").write_text("".join(map(line, series)), encoding="utf-8")
+    parts = teaching.pages(series) | {
+        "cards.md": "\n".join(card(place, lesson) for place, lesson in enumerate(series)),
+        "sum.md": total(series),
+        "list.md": "".join(map(line, series)),
+    }
+    for name, text in parts.items():
+        (GENERATED / name).write_text(text, encoding="utf-8")
     local = f"website:\n  site-url: {site_url()}\nrepository: {repo_url()}\npages: {pages_url()}\n"
     (REPOSITORY / "_quarto.yml.local").write_text(local)
 
@@ -192,7 +197,8 @@ def read_demo(path):
 
 def demos():
     """The pages that compute in the browser."""
-    return [read_demo(path) for path in sorted((REPOSITORY / "demos").glob("*.html"))]
+    pages = sorted((REPOSITORY / "demos").glob("*.html"))
+    return [read_demo(path) for path in pages if path.name != "index.html"]
 
 
 def finish(series, pages):
@@ -258,7 +264,11 @@ def llms_txt(series, pages):
     lines += [f"- [{demo.title}]({demo.address}): {demo.description}" for demo in pages]
     lines += ["", "## Reference", ""]
     lines += ["- [Glossary](markdown/glossary.md)", "- [References](markdown/references.md)"]
-    lines += ["- [At an HPC centre](markdown/hpc/index.md)", "- [About](markdown/about.md)"]
+    lines += [
+        "- [At an HPC centre](markdown/hpc/index.md)",
+        "- [For teachers](markdown/teaching.md)",
+    ]
+    lines += ["- [About](markdown/about.md)"]
     return "\n".join(lines) + "\n"
 
 
