@@ -5,15 +5,18 @@ import { span } from "./convolution.js";
 
 /** A part of a formula as MathML: numbers, letters (with their letter as class) and signs, by spaces. */
 function row(text) {
+  const forms = { "(": "prefix", ")": "postfix" };
   const one = (token) => {
     if (/^−?\d/.test(token)) return `<mn>${token}</mn>`;
-    return /^[A-Z]$/.test(token) ? `<mi class="${token}">${token}</mi>` : `<mo>${token}</mo>`;
+    return /^[A-Z]$/.test(token)
+      ? `<mi class="${token}">${token}</mi>`
+      : `<mo form="${forms[token] ?? "infix"}">${token}</mo>`;
   };
   return `<mrow>${text.split(" ").map(one).join("")}</mrow>`;
 }
 
 const fraction = (top, bottom) => `<mfrac>${top}${bottom}</mfrac>`;
-const roundedDownPlusOne = (value) => `<mo>⌊</mo>${value}<mo>⌋</mo><mo>+</mo><mn>1</mn>`;
+const roundedDownPlusOne = (value) => `<mrow><mo>⌊</mo>${value}<mo>⌋</mo></mrow><mo>+</mo><mn>1</mn>`;
 const line = (content) => `<math display="block"><mrow>${content}</mrow></math>`;
 
 /** The letters of a part of MathML replaced by the settings' numbers, in the colours of the letters. */
