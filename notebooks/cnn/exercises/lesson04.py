@@ -1,6 +1,5 @@
 """The exercises of notebook 04: saliency, Grad-CAM, what moves with a digit, a step to a class."""
 
-
 import torch
 import torch.nn.functional as F
 from torch import nn
