@@ -101,9 +101,9 @@ end
 local function lesson_bar(colab, time)
   local source = colab:gsub("^https://colab%.research%.google%.com/github/", "https://github.com/")
   local bar = '<div class="lesson-bar"><a href="%s">Open in Colab</a>'
-    .. '<a href="%s.ipynb" download data-noresolveinput>Download the notebook</a>'
     .. '<a href="%s">View the source</a>'
-  local blocks = { pandoc.RawBlock("html", bar:format(escaped(colab), notebook, escaped(source))) }
+    .. '<a href="%s.ipynb" download data-noresolveinput>Download the notebook</a>'
+  local blocks = { pandoc.RawBlock("html", bar:format(escaped(colab), escaped(source), notebook)) }
   if time then
     table.insert(blocks, pandoc.Div(pandoc.Para(time), pandoc.Attr("", { "minutes" })))
   end

@@ -494,6 +494,25 @@ def test_nothing_sticks_out_of_a_narrow_page(screen, address, name, width):
     assert screen.run("document.documentElement.scrollWidth") <= width
 
 
+def test_the_menu_fits_on_a_phone(screen, address):
+    screen.resize(360)
+    screen.open(address + "notebooks/02-convolution.html")
+    screen.run("document.querySelector('.quarto-btn-toggle').click()")
+    screen.wait(1)
+    box = "document.querySelector('#quarto-sidebar')"
+    assert 300 < screen.run(box + ".getBoundingClientRect().width") <= 360
+    assert screen.run(box + ".scrollWidth") <= 360
+
+
+def test_a_search_opens_what_is_folded(screen, address):
+    screen.open(address + "notebooks/02-convolution.html")
+    closed = "[...document.querySelectorAll('details')].filter(box => !box.open)"
+    before = screen.run(closed + ".length")
+    word = screen.run(closed + ".at(-1).lastElementChild.textContent.match(/[a-z]{5,}/)[0]")
+    screen.open(address + "notebooks/02-convolution.html?q=" + word)
+    assert screen.run(closed + ".length") < before
+
+
 @pytest.mark.parametrize("name", readable_pages())
 def test_light_and_dark(screen, address, name):
     shots = {}
