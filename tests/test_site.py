@@ -110,6 +110,12 @@ def test_links_and_anchors_resolve(page):
             assert name in map(anchor, headings(source_of(target))), link
 
 
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=lambda page: page.name)
+def test_no_sign_is_invisible(page):
+    """A backslash that Python took, as in "\\frac" without r"", leaves a control character."""
+    assert re.findall(r".*[\x00-\x09\x0b-\x1f\x7f].*", source_of(page)) == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_describe_their_images(page):
     assert all(len(alt) > 60 for alt in re.findall(r'!\[.*?fig-alt="(.*?)"', source_of(page)))
