@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import functools
 import importlib
 import io
 import re
@@ -43,6 +44,11 @@ ALL = list(series())
 IDS = [f"{path.stem[:2]}-{name}" for name, path in ALL]
 
 
+@functools.cache
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
 def cell_of(notebook, name):
     """The exercise's cell, and the text that follows it."""
     cells = [cell for cell in notebook.cells if f"checks.{name}(" in cell.source]
@@ -50,11 +56,12 @@ def cell_of(notebook, name):
     return cells[0], notebook.cells[notebook.cells.index(cells[0]) + 1].source
 
 
-def surroundings(notebook):
+@functools.cache
+def surroundings(path):
     """What a reader's code can use: the imports and definitions of the notebook."""
     kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
     namespace = {}
-    for cell in rules.code_cells(notebook)[1:]:
+    for cell in rules.code_cells(read(path))[1:]:
         if "exercise" not in cell.metadata.get("tags", []):
             body = [node for node in ast.parse(cell.source).body if isinstance(node, kinds)]
             exec(compile(ast.Module(body, []), "<notebook>", "exec"), namespace)
@@ -73,8 +80,7 @@ def said(source, namespace):
 def met(request):
     """One exercise: object, cell, text after it, and what else its check needs."""
     name, path = request.param
-    notebook = nbformat.read(path, as_version=4)
-    cell, after = cell_of(notebook, name)
+    cell, after = cell_of(read(path), name)
     found = lesson_exercises(path)[name]
     found.n_shown = 0
     call = ast.unparse(ast.parse(cell.source).body[-1])
@@ -84,7 +90,7 @@ def met(request):
         "cell": cell,
         "call": call,
         "after": after,
-        "namespace": surroundings(notebook),
+        "namespace": dict(surroundings(path)),
         "wrong": wrong_answers(path)[name],
     }
 
@@ -154,10 +160,9 @@ def test_nothing_escapes(met, code, words):
 
 def test_every_exercise_is_on_its_page_and_has_wrong_answers():
     for path in {path for _, path in ALL}:
-        notebook = nbformat.read(path, as_version=4)
         called = {
             name
-            for cell in rules.code_cells(notebook)
+            for cell in rules.code_cells(read(path))
             for name in re.findall(r"\bchecks\.(\w+)\(", cell.source)
         }
         assert called == lesson_exercises(path).keys() == wrong_answers(path).keys(), path.stem
@@ -258,10 +263,11 @@ def test_a_keyboard_interrupt_passes(doubled):
         doubled.reply(interrupted)
 
 
-def test_the_line_of_an_exception(doubled, tmp_path):
+@pytest.mark.parametrize("decorator", ["", "@torch.no_grad()\n"])
+def test_the_line_of_an_exception(doubled, tmp_path, decorator):
     file = tmp_path / "answer.py"
-    file.write_text("def attempt(n):\n    return n / 0\n")
-    namespace = {}
+    file.write_text(f"{decorator}def attempt(n):\n    return n / 0\n")
+    namespace = {"torch": torch}
     exec(compile(file.read_text(), file, "exec"), namespace)
     reply = doubled.reply(namespace["attempt"])
     assert "stopped at `return n / 0` with ZeroDivisionError: division by zero" in reply

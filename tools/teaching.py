@@ -75,6 +75,8 @@ def anchor(heading):
 
 
 def _time(path):
-    """The time that a notebook asks for, as its first cell tells it."""
+    """The minutes that a notebook asks for, in the sentences of its first cell."""
     first = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
-    return " ".join(re.search(r"\*\*Time\*\*: (.+?)(?:\n\n|\Z)", first, re.S)[1].split())
+    paragraph = " ".join(re.search(r"\*\*Time\*\*: (.+?)(?:\n\n|\Z)", first, re.S)[1].split())
+    sentences = re.findall(r".+?\.(?= |$)", paragraph)
+    return " ".join(s.strip() for s in sentences if re.search(r"\d minutes|hour", s))

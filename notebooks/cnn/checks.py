@@ -298,7 +298,7 @@ def _copied(argument):
 
 def _line_of(function, error):
     """Where in the reader's code the exception arose."""
-    file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
     lines = [f.line for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
     return f" at `{lines[-1]}`" if lines and lines[-1] else ""
 

@@ -114,7 +114,7 @@ def step(function, draw):
         if not same(now[0], due[0]):
             what = f"it returned the loss {show(now[0])}; it should be {show(due[0])}."
         else:
-            what = f"the weights {difference(now[1], due[1]).replace('returned', 'are now')}"
+            what = f"the weight {difference(now[1], due[1]).replace('returned', 'is now')}"
         raise Wrong(f"Step {number} of 3: {what}", about)
 
 
