@@ -2,6 +2,7 @@
 
 import { formatNumber, NumberGrid, pixelColour, signedColour } from "./common.js";
 import { frame, largest, paintMaps } from "./draw-paint.js";
+import { isNarrow, STAGES } from "./draw-stages.js";
 import { explainConvolution, explainDense, explainPool, SIZES } from "./network.js";
 
 const LISTED = 3; // channels or units that the text names
@@ -55,8 +56,8 @@ export class Inspector {
     if (key === "conv1") this.#convolution(stages.input, SIZES.input, SIZES.conv1);
     else if (key === "conv2") this.#convolution(stages.conv1, SIZES.conv1, SIZES.conv2);
     else if (key === "pool") this.#pool();
-    else if (key === "hidden") this.#dense(stages.pool, SIZES.pool, 8);
-    else this.#dense(stages.hidden, 1, 16);
+    else if (key === "hidden") this.#dense(stages.pool, "pool");
+    else this.#dense(stages.hidden, "hidden");
   }
 
   #choose(channel) {
@@ -82,7 +83,7 @@ export class Inspector {
     const image = X.subarray(shown.channel * N * N, (shown.channel + 1) * N * N);
     const top = largest(X);
     this.#source(image, N, top, { left: column, top: row, width: 3, height: 3 });
-    this.#caption("source", single ? `input, ${N} × ${N}` : `map ${shown.channel} of convolution 1`);
+    this.#caption("source", single ? `input, ${N} × ${N}` : `map ${shown.channel}, convolution 1`);
     this.#target(this.stages[key], M);
     const reach = largest(kernels.map(Math.abs));
     show(this.patch, shown.patch, 3, (value) => pixelColour(value, 0, top));
@@ -129,7 +130,7 @@ export class Inspector {
     this.#only("source", "patch", "arrow", "target");
     const image = this.stages.conv2.subarray(map * N * N, (map + 1) * N * N);
     this.#source(image, N, top, { left: 2 * column, top: 2 * row, width: 2, height: 2 });
-    this.#caption("source", `map ${map} of convolution 2`);
+    this.#caption("source", `map ${map}, convolution 2`);
     this.#target(this.stages.pool, SIZES.pool);
     const marks = (r, c) => (how.value > 0 && 2 * r + c === how.taken ? "taken" : "");
     show(this.patch, how.patch, 2, (value) => pixelColour(value, 0, top), marks);
@@ -139,14 +140,22 @@ export class Inspector {
       : `the largest of the four is <strong>${number(how.value)}</strong>; the others are left out.`;
   }
 
-  #dense(x, side, columns) {
+  #dense(x, before) {
     const { key, map } = this.place;
+    const { side, columns } = STAGES.find((stage) => stage.key === before);
     const [weight, bias] = ["weight", "bias"].map((name) => this.weights[`${LAYERS[key]}.${name}`]);
     const how = explainDense(x, weight, bias, map);
     this.#only("source", "largest");
     const canvas = this.part(".source canvas");
     const reach = largest(how.products.map(Math.abs));
-    paintMaps(canvas, how.products, { height: side, width: side, columns, gap: side > 1 ? 1 : 0, reach, signed: true });
+    paintMaps(canvas, how.products, {
+      height: side,
+      width: side,
+      columns: columns[isNarrow() ? 1 : 0],
+      gap: side > 1 ? 1 : 0,
+      reach,
+      signed: true,
+    });
     this.part(".source .window").hidden = true;
     const count = how.products.length.toLocaleString("en-GB");
     const sums = `of the ${count} products the positive ones sum to ${number(how.positive)}, the negative ones to ${number(how.negative)}`;

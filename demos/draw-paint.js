@@ -12,6 +12,20 @@ function palette(colour) {
 const GREY = palette(pixelColour);
 const SIGNED = palette((t) => signedColour(2 * t - 1));
 
+const screens = new WeakMap();
+
+/** Where a canvas is painted; made once for each size of it. */
+function screenOf(canvas) {
+  let screen = screens.get(canvas);
+  if (screen?.image.width !== canvas.width || screen.image.height !== canvas.height) {
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(canvas.width, canvas.height);
+    screen = { context, image, pixels: new Uint32Array(image.data.buffer) };
+    screens.set(canvas, screen);
+  }
+  return screen;
+}
+
 /**
  * Paint maps side by side, `gap` pixels apart.
  *
@@ -26,10 +40,9 @@ export function paintMaps(canvas, values, { height, width, columns = 1, gap = 0,
   if (canvas.width !== fullWidth || canvas.height !== fullHeight) {
     [canvas.width, canvas.height] = [fullWidth, fullHeight];
   }
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(fullWidth, fullHeight);
-  const pixels = new Uint32Array(image.data.buffer);
+  const { context, image, pixels } = screenOf(canvas);
   const colours = signed ? SIGNED : GREY;
+  pixels.fill(0);
   const [scale, zero] = signed ? [127.5 / (reach || 1), 127.5] : [255 / (reach || 1), 0];
   for (let line = 0; line < count * height; line++) {
     const map = Math.floor(line / height);
@@ -52,4 +65,9 @@ export function frame(element, { left, top, width, height }, full) {
   element.style.height = `${(100 * height) / full.height}%`;
 }
 
-export const largest = (values) => values.reduce((a, b) => Math.max(a, b), 0);
+/** The largest value, or 0 if all are negative. */
+export function largest(values) {
+  let found = 0;
+  for (let i = 0; i < values.length; i++) if (values[i] > found) found = values[i];
+  return found;
+}

@@ -14,10 +14,13 @@ export const STAGES = [
   { key: "logits", name: "Logit", title: "Logits", shape: "10 logits", maps: 10, side: 1 },
 ];
 
+const narrow = matchMedia("(max-width: 40rem)");
+
+/** Whether the page is as narrow as a phone, so that fewer maps stand in a row. */
+export const isNarrow = () => narrow.matches;
+
 /** One stage on the page: a heading and a canvas with all of its maps. */
 export class Stage {
-  #narrow = matchMedia("(max-width: 40rem)");
-
   /** picked(place, keep): a pixel is pointed at, or with `keep` chosen; place {key, map, row, column}. */
   constructor(definition, picked) {
     Object.assign(this, definition, { picked });
@@ -39,7 +42,7 @@ export class Stage {
   }
 
   get columnsNow() {
-    return this.columns[this.#narrow.matches ? 1 : 0];
+    return this.columns[isNarrow() ? 1 : 0];
   }
 
   get drawnSide() {
@@ -105,5 +108,7 @@ export class Stage {
 
 /** Each value as a square of UNIT × UNIT. */
 function enlarged(values) {
-  return Float32Array.from({ length: values.length * UNIT * UNIT }, (_, i) => values[Math.floor(i / (UNIT * UNIT))]);
+  const squares = new Float32Array(values.length * UNIT * UNIT);
+  values.forEach((value, i) => squares.fill(value, i * UNIT * UNIT, (i + 1) * UNIT * UNIT));
+  return squares;
 }

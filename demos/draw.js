@@ -1,6 +1,6 @@
 // The page "Draw a digit": what is drawn goes through the network, and every stage is shown.
 
-import { normalise } from "./drawing.js";
+import { normalise, resize } from "./drawing.js";
 import { Inspector, percent } from "./draw-inspector.js";
 import { Pad, SIDE } from "./draw-pad.js";
 import { frame, paintMaps } from "./draw-paint.js";
@@ -78,17 +78,13 @@ function build() {
     row.onclick = () => pick(logit, true);
     row.onpointermove = () => pick(logit, false);
   });
-  const sureAndWrong = quality.wrong - quality.unsure_and_wrong;
-  $("honest").textContent =
-    `It always answers with a digit, also to a letter or a scribble, and it can be sure and wrong: of ` +
-    `${quality.digits.toLocaleString("en-GB")} test digits it misreads ${quality.wrong}, ${sureAndWrong} of them with ` +
-    `${100 * quality.sure} % or more.`;
-
+  $("honest").textContent = honestText();
   $("clear").onclick = () => pad.clear();
   $("undo").onclick = () => pad.undo();
   $("next").onclick = () => showExample("first");
   $("wrong").onclick = () => showExample("wrong");
   $("width").oninput = setWidth;
+  $("raw").onchange = ask;
   setWidth();
   buildPlaces();
   addEventListener("keydown", (event) => {
@@ -96,6 +92,15 @@ function build() {
   });
   matchMedia("(max-width: 40rem)").addEventListener("change", ask);
   matchMedia("(max-width: 70rem)").addEventListener("change", settle);
+}
+
+function honestText() {
+  const { digits, wrong, unsure, unsure_and_wrong: unsureAndWrong, sure } = quality;
+  return (
+    `Below ${100 * sure} % we call it guessing. So it is for ${unsure} of ${digits.toLocaleString("en-GB")} test digits, and ` +
+    `${unsureAndWrong} of these are wrong; of all others ${wrong - unsureAndWrong} are. It always answers with a digit, also to a ` +
+    "letter or a scribble, and then it can be sure and wrong."
+  );
 }
 
 function setWidth() {
@@ -122,36 +127,45 @@ function ask() {
 
 function update() {
   const steps = normalise(pad.ink, SIDE);
-  stages = forward(weights, steps?.image ?? EMPTY);
+  const input = $("raw").checked ? shrunk(pad.ink) : (steps?.image ?? EMPTY);
+  stages = forward(weights, input);
   place ??= strongestPixel("conv1");
   pad.paint();
-  showSteps(steps);
+  showSteps($("raw").checked ? null : steps);
   showAnswer(Boolean(steps));
   for (const view of views) view.paint(stages[view.key]);
   showPlace();
   $("undo").disabled = !pad.canUndo;
 }
 
+const shrunk = (ink) => resize({ pixels: ink, width: SIDE, height: SIDE }, 28, 28);
+
 function showSteps(steps) {
-  paintMaps($("step-drawn"), pad.ink, { height: SIDE, width: SIDE });
-  paintMaps($("step-centred"), steps?.image ?? EMPTY, { height: 28, width: 28 });
+  $("step-drawn").getContext("2d").drawImage($("paper"), 0, 0, 140, 140);
+  paintMaps($("step-scaled"), inBox(steps?.scaled), { height: 20, width: 20 });
+  paintMaps($("step-centred"), stages.input, { height: 28, width: 28 });
   $("step-box").hidden = !steps;
   if (!steps) {
-    paintMaps($("step-scaled"), new Float32Array(400), { height: 20, width: 20 });
-    for (const name of ["drawn", "scaled", "centred"]) $(`step-${name}-text`).textContent = "nothing yet";
+    const none = $("raw").checked ? "left out" : "nothing yet";
+    $("step-drawn-text").textContent = $("step-scaled-text").textContent = none;
+    $("step-centred-text").textContent = $("raw").checked ? "left out: the drawing in 28 × 28" : none;
     return;
   }
   const { box, scaled, mass, left, top } = steps;
+  const centre = [mass.x + left, mass.y + top].map((value) => value.toFixed(1)).join(", ");
   frame($("step-box"), box, { width: SIDE, height: SIDE });
-  const square = new Float32Array(400);
-  for (let row = 0; row < scaled.height; row++) {
-    square.set(scaled.pixels.subarray(row * scaled.width, (row + 1) * scaled.width), row * 20);
-  }
-  paintMaps($("step-scaled"), square, { height: 20, width: 20 });
-  const centre = [mass.x + left, mass.y + top].map((value) => value.toFixed(1));
   $("step-drawn-text").textContent = `${box.width} × ${box.height} of ${SIDE} × ${SIDE}`;
   $("step-scaled-text").textContent = `to ${scaled.width} × ${scaled.height}, in a box of 20 × 20`;
-  $("step-centred-text").textContent = `in 28 × 28: centre of mass at (${centre.join(", ")})`;
+  $("step-centred-text").textContent = `in 28 × 28: centre of mass at (${centre})`;
+}
+
+/** The scaled picture in the corner of its box of 20 × 20. */
+function inBox(scaled) {
+  const box = new Float32Array(400);
+  for (let row = 0; row < (scaled?.height ?? 0); row++) {
+    box.set(scaled.pixels.subarray(row * scaled.width, (row + 1) * scaled.width), row * 20);
+  }
+  return box;
 }
 
 function showAnswer(drawn) {
@@ -174,9 +188,7 @@ function showAnswer(drawn) {
     $("reason").textContent = exampleText(first);
   } else {
     $("verdict").innerHTML = `It is guessing: ${one}`;
-    $("reason").textContent =
-      `Perhaps ${second} (${percent(probabilities[second])}). ${exampleText(first)} We call it guessing below ${100 * quality.sure} %: ` +
-      `that happens for ${quality.unsure} of ${quality.digits.toLocaleString("en-GB")} test digits, and ${quality.unsure_and_wrong} of those are wrong.`;
+    $("reason").textContent = `Perhaps ${second} (${percent(probabilities[second])}). ${exampleText(first)}`;
   }
   $("verdict").classList.toggle("guess", !drawn || !sure);
 }
