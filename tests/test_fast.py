@@ -1,0 +1,173 @@
+"""cnn.fast: what is faster must still be the same."""
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+from cnn import fast
+from cnn.models import CNN
+from cnn.shapes import count_parameters
+
+
+def test_random_bytes_use_every_bit():
+    torch.manual_seed(0)
+    counts = fast.random_bytes(256_001).long().bincount(minlength=256)
+    assert counts.sum() == 256_001
+    chi_squared = ((counts - 1000) ** 2 / 1000).sum().item()  # 255 degrees of freedom
+    assert 255 - 5 * math.sqrt(2 * 255) < chi_squared < 255 + 5 * math.sqrt(2 * 255)
+
+
+@pytest.mark.parametrize("p", [0.25, 0.5])
+def test_dropout_gives_zero_or_the_value_over_one_minus_p(p):
+    torch.manual_seed(0)
+    X = torch.rand(100, 1000) + 1
+    dropped = fast.FastDropout(p)(X)
+    kept = dropped != 0
+    assert torch.allclose(dropped[kept], X[kept] / (1 - p))
+    error = 5 * math.sqrt(p * (1 - p) / X.numel())
+    assert abs(kept.float().mean().item() - (1 - p)) < error
+
+
+@pytest.mark.parametrize("p", [0.25, 0.5])
+def test_dropout_keeps_exactly_that_part_of_all_bytes(p, monkeypatch):
+    every_byte = torch.arange(256, dtype=torch.uint8)
+    monkeypatch.setattr(fast, "random_bytes", lambda n: every_byte[:n])
+    assert (fast.FastDropout(p)(torch.ones(256)) != 0).sum() == 256 * (1 - p)
+
+
+def test_dropout_masks_the_gradient_as_the_value():
+    X = torch.ones(64, 8, 4, 4).to(memory_format=torch.channels_last).requires_grad_()
+    dropped = fast.FastDropout(0.25)(X)
+    dropped.sum().backward()
+    assert torch.equal(X.grad, dropped.detach())
+    assert 0 < (X.grad == 0).sum() < X.numel()
+
+
+def test_dropout_does_nothing_when_the_network_is_used():
+    X = torch.rand(3, 5)
+    assert fast.FastDropout(0.5).eval()(X) is X
+
+
+@pytest.mark.parametrize("p", [0.3, 1, -0.25])
+def test_dropout_refuses_what_bytes_cannot_do(p):
+    with pytest.raises(ValueError, match="whole number"):
+        fast.FastDropout(p)
+
+
+def test_flattening_by_channels_last_is_the_dense_layer_with_reordered_columns():
+    torch.manual_seed(0)
+    usual, quick = CNN().double().eval(), fast.FastCNN().double().eval()
+    weights = usual.state_dict()
+    weights["7.weight"] = weights["7.weight"].view(128, 64, 12, 12).permute(0, 2, 3, 1).flatten(1)
+    own = dict(zip(quick.state_dict(), weights.values(), strict=True))
+    quick.load_state_dict(own)
+    X = torch.rand(4, 1, 28, 28, dtype=torch.float64)
+    assert torch.allclose(usual(X), quick(X), atol=1e-12)
+
+
+def test_flattening_channels_last_copies_nothing():
+    X = torch.rand(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    flat = fast.FlattenChannelsLast()(X)
+    assert flat.data_ptr() == X.data_ptr()
+    assert torch.equal(flat.view(2, 4, 5, 3).permute(0, 3, 1, 2), X)
+
+
+def test_parameters():
+    assert count_parameters(fast.FastCNN()) == count_parameters(CNN()) == 1_199_882
+    convolutions = 32 * 25 + 32 * 32 * 9 + 64 * 32 * 9
+    norms = 2 * (32 + 32 + 64)
+    assert count_parameters(fast.QuickNet()) == convolutions + norms + 64 * 36 * 10 + 10 == 51_754
+
+
+def test_schedule_by_hand():
+    parts = [fast.schedule(step, 10, 0.2) for step in range(10)]
+    assert parts == pytest.approx([0.5, 1, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8])
+
+
+def test_multiply_adds_by_hand():
+    forward = 32 * 26 * 26 * 9 + 64 * 24 * 24 * 32 * 9 + 9216 * 128 + 128 * 10
+    both = 3 * forward - 32 * 26 * 26 * 9
+    assert fast.training_multiply_adds(CNN(), torch.zeros(1, 1, 28, 28)) == (forward, both)
+
+
+def test_time_in_turns_leaves_out_the_warm_up():
+    calls = []
+    works = {name: lambda name=name: calls.append(name) for name in "ab"}
+    assert set(fast.time_in_turns(works, rounds=2)) == {"a", "b"}
+    assert calls == ["a", "b"] * 3
+
+
+def test_each_rung_changes_one_thing():
+    rungs = fast.ladder()
+    assert len({rung.name for rung in rungs}) == len(rungs)
+    for below, rung in pairwise(rungs):
+        changed = [a != b for a, b in zip(below[1:], rung[1:])]
+        assert sum(changed) <= 1, rung.name
+
+
+class Digits(torch.utils.data.Dataset):
+    """Eight images that stand for MNIST."""
+
+    data = torch.arange(8 * 28 * 28).view(8, 28, 28).remainder(251).to(torch.uint8)
+    targets = torch.arange(8)
+
+    def __getitem__(self, index):
+        return self.data[index][None].float() / 255, int(self.targets[index])
+
+    def __len__(self):
+        return 8
+
+
+@pytest.mark.parametrize("from_tensors", [False, True])
+def test_both_loaders_give_the_same_images(from_tensors):
+    setup = fast.Setup("", from_tensors=from_tensors)
+    X, y = next(fast.image_loader(setup, Digits(), [5, 2, 7])())
+    assert sorted(y.tolist()) == [2, 5, 7]
+    assert torch.allclose(X, Digits.data[y][:, None].float() / 255)
+
+
+@pytest.mark.parametrize("micro_batches", [1, 3])
+def test_micro_batches_make_the_same_step(micro_batches):
+    def network():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+
+    whole = fast.Slice(fast.Setup("", True, network=network), Digits(), range(8), range(2))
+    parts = fast.Slice(
+        fast.Setup("", True, network=network, micro_batches=micro_batches),
+        Digits(),
+        range(8),
+        range(2),
+    )
+    X, y = next(whole.training())
+    assert whole.step(X, y) == parts.step(X, y)
+    gradients = [[p.grad for p in work.model.parameters()] for work in (whole, parts)]
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*gradients))
+
+
+def test_counting_while_training_sees_every_image_once():
+    setup = fast.Setup("", True, count_in_training=True, network=CNN)
+    right, right_of_others = fast.Slice(setup, Digits(), list(range(6)), [6, 7])()
+    assert 0 <= right <= 6
+    assert 0 <= right_of_others <= 2
+
+
+def test_quick_training_learns_and_repeats():
+    torch.manual_seed(0)
+    y = torch.arange(512) % 10
+    X = torch.randn(10, 1, 24, 24)[y] + 0.1 * torch.randn(512, 1, 24, 24)
+    recipe = fast.Recipe(batch_size=64, epochs=2)
+    model, seconds = fast.train_quickly(X, y, recipe, seed=1)
+    again, _ = fast.train_quickly(X, y, recipe, seed=1)
+    assert seconds > 0
+    assert fast.accuracy(model, X, y) > 90
+    assert torch.allclose(model[0].weight, again[0].weight, atol=1e-3)
+
+
+def test_prepare_crops_and_scales():
+    X = torch.full((2, 1, 28, 28), 0.1307 + 0.3081)
+    assert fast.prepare(X, crop=2).shape == (2, 1, 24, 24)
+    assert torch.allclose(fast.prepare(X, crop=2), torch.ones(()), atol=1e-6)
