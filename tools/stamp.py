@@ -12,24 +12,32 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 BOOTSTRAP = """\
-# Opened alone, as in Colab? Then fetch the rest of the course. Elsewhere this does nothing.
+# In Colab: fetch the rest of the course. Elsewhere this does nothing.
 import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+repository = "{url}"
 if importlib.util.find_spec("cnn") is None:
-    course = Path("course/notebooks").absolute()
-    clone = ["git", "clone", "--depth=1", "{url}", "course"]
-    packages = [{packages}]
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *packages]
-    for command in (clone, install):
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode and not (course / "cnn").exists():
-            raise SystemExit("Could not fetch the course: " + done.stderr)
-    os.chdir(course)
-    sys.path.insert(0, str(course))"""
+    if "google.colab" not in sys.modules:
+        raise SystemExit(
+            "The folder cnn is not beside this notebook. Get the whole course (git clone "
+            + repository
+            + ") and open the notebook in its folder notebooks."
+        )
+    course = Path("course").absolute()
+    wanted = [{packages}]
+    missing = [name for name in wanted if importlib.util.find_spec(name.split("==")[0]) is None]
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *missing]
+    clone = ["git", "clone", "--quiet", "--depth=1", repository, str(course)]
+    for command, needed in [(clone, not course.exists()), (install, missing)]:
+        done = subprocess.run(command, capture_output=True, text=True) if needed else None
+        if done and done.returncode:
+            raise SystemExit("Could not fetch the course; run this cell again. " + done.stderr)
+    os.chdir(course / "notebooks")
+    sys.path.insert(0, str(Path.cwd()))"""
 
 
 IN_COLAB_ALREADY = {"torch", "torchvision", "numpy", "matplotlib", "pillow"}
