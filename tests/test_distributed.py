@@ -85,3 +85,22 @@ def test_one_process_needs_no_group():
     with joined(World(), torch.device("cpu")):
         assert not torch.distributed.is_initialized()
         assert distributed.total([1, 2.5], "cpu") == [1.0, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("device", "backend"), [("cpu", "gloo"), ("cuda", "nccl"), ("xpu", "xccl")]
+)
+def test_backend_of_the_device(device, backend, monkeypatch):
+    seen = []
+    monkeypatch.setattr(distributed.dist, "init_process_group", lambda name, **_: seen.append(name))
+    monkeypatch.setattr(distributed.dist, "destroy_process_group", lambda: None)
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    with joined(World(0, 2), torch.device(device)):
+        assert seen == [backend]
+
+
+def test_reason_is_the_first_sentence():
+    error = RuntimeError("Connection closed by peer. Look into the logs. Good luck!\nframe #0: ...")
+    assert distributed.reason(error) == "Connection closed by peer"
+    assert distributed.reason(ValueError()) == "ValueError"

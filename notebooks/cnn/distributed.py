@@ -137,7 +137,7 @@ def joined(world, device, patience=300):
         )
     except (RuntimeError, ValueError) as error:  # DistNetworkError is a RuntimeError
         raise DistributedError(
-            f"The {world.size} processes did not meet at {place} ({_first_line(error)}). Were all "
+            f"The {world.size} processes did not meet at {place} ({reason(error)}). Were all "
             f"of them started, each by {world.launcher}? Is the port free, and the address right?"
         ) from error
     try:
@@ -155,5 +155,7 @@ def total(values, device):
     return summed.tolist()
 
 
-def _first_line(error):
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def reason(error):
+    """The first sentence of an error; what follows is rarely for the reader."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].split(". ")[0]

@@ -29,7 +29,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DistributedSampler
 
 from cnn.data import DataError, as_tensors, load_mnist, split_train_validation
-from cnn.distributed import DistributedError, device_of, find_world, joined, total
+from cnn.distributed import DistributedError, device_of, find_world, joined, reason, total
 from cnn.models import CNN
 from cnn.training import Epoch, keep_freed_memory, mixed_precision
 
@@ -150,8 +150,8 @@ def exchange(function, *arguments):
         if not dist.is_initialized():
             raise
         raise DistributedError(
-            f"Another process of this run has ended or does not answer ({error}). Look at its "
-            "messages; then start all of them again with --resume."
+            f"Another process of this run has ended or does not answer ({reason(error)}). Look at "
+            "its messages; then start all of them again with --resume."
         ) from error
 
 
@@ -285,11 +285,16 @@ class RunState:
         return loss_sum / n, 100 * n_correct / n
 
     def save(self, world):
-        """Rank 0 writes the checkpoint; the one before is kept beside it."""
+        """Rank 0 writes; the others wait, since a launcher may end all processes if one ends."""
         self.sums = exchange(total, self.sums, self.device)
-        if world.rank != 0:
+        if world.rank == 0:
+            self.write()
+        else:
             self.sums = [0.0, 0.0, 0.0]  # rank 0 has them now
-            return
+        wait_for_rank_0(world)
+
+    def write(self):
+        """Write the checkpoint; the one before is kept beside it."""
         content = {
             "options": {name: getattr(self.options, name) for name in MUST_MATCH},
             "model": self.model.state_dict(),
