@@ -364,7 +364,7 @@ def test_build_warns_of_nothing(build):
 
 
 @pytest.mark.parametrize("demo", DEMOS, ids=lambda demo: demo.stem)
-def test_demo_is_part_of_the_site(site, demo):
+def test_demo_is_part_of_the_site(build, site, demo):
     page = Tags(site / "demos" / demo.name)
     for target in page.targets:
         parts = urlsplit(target)
@@ -372,7 +372,7 @@ def test_demo_is_part_of_the_site(site, demo):
             file = site / "demos" / unquote(parts.path)
             file = file / "index.html" if file.is_dir() else file
             assert file.exists(), target
-    for file in (REPOSITORY / "demos").iterdir():
+    for file in (build[0] / "demos").iterdir():
         if file.suffix in {".css", ".js", ".bin", ".json", ".png", ".svg"}:
             copied = site / "demos" / file.name
             assert file.name == "package.json" or copied.read_bytes() == file.read_bytes()
@@ -443,10 +443,11 @@ def test_the_404_page_works_at_any_depth(site):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_lesson_page(site, path):
+def test_lesson_page(build, site, path):
     page = Tags(site / "notebooks" / f"{path.stem}.html")
     assert f"../notebooks/{path.name}" in page.targets, "download"
-    assert (site / "notebooks" / path.name).read_bytes() == path.read_bytes()
+    source = build[0] / "notebooks" / path.name
+    assert (site / "notebooks" / path.name).read_bytes() == source.read_bytes()
     assert any(t.startswith("https://colab.research.google.com/") for t in page.targets)
     assert any(t.endswith(f"/blob/main/notebooks/{path.name}") for t in page.targets)
     figures = [image for image in page.images if "figure-html" in image["src"]]
