@@ -101,6 +101,6 @@ def test_backend_of_the_device(device, backend, monkeypatch):
 
 
 def test_reason_is_the_first_sentence():
-    error = RuntimeError("Connection closed by peer. Look into the logs. Good luck!\nframe #0: ...")
-    assert distributed.reason(error) == "Connection closed by peer"
+    text = "[/pytorch/gloo/pair.cc:561] Connection closed by peer [127.0.0.1]:75. Good luck!\nframe"
+    assert distributed.reason(RuntimeError(text)) == "Connection closed by peer [127.0.0.1]:75"
     assert distributed.reason(ValueError()) == "ValueError"

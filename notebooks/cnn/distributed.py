@@ -5,6 +5,7 @@ srun (https://slurm.schedmd.com/srun.html), mpiexec of MPICH, of PALS and of Ope
 """
 
 import os
+import re
 import subprocess
 from contextlib import contextmanager
 from datetime import timedelta
@@ -156,6 +157,6 @@ def total(values, device):
 
 
 def reason(error):
-    """The first sentence of an error; what follows is rarely for the reader."""
+    """The first sentence of an error, without the place in PyTorch's source before it."""
     text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0].split(". ")[0]
+    return re.sub(r"^\[[^]]*\] ", "", text.splitlines()[0]).split(". ")[0]
