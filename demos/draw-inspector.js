@@ -11,7 +11,8 @@ const LAYERS = { conv1: "0", conv2: "2", hidden: "7", logits: "10" }; // as in t
 const FIGURES = `
   <figure class="contributions"><div class="strip"></div>
     <figcaption><label>Channel <select></select></label></figcaption></figure>
-  <figure class="source"><div class="picture"><canvas class="pixels"></canvas><div class="window"></div></div>
+  <figure class="source">
+    <div class="picture"><canvas class="pixels"></canvas><div class="window"></div></div>
     <figcaption></figcaption></figure>
   <figure class="numbers patch"><div></div><figcaption>patch</figcaption></figure>
   <span class="sign times" aria-hidden="true">×</span>
@@ -19,7 +20,8 @@ const FIGURES = `
   <span class="sign equals" aria-hidden="true">=</span>
   <figure class="numbers products"><div></div><figcaption>products</figcaption></figure>
   <span class="sign arrow" aria-hidden="true">→</span>
-  <figure class="target"><div class="picture"><canvas class="pixels"></canvas><div class="pixel-mark"></div></div>
+  <figure class="target">
+    <div class="picture"><canvas class="pixels"></canvas><div class="pixel-mark"></div></div>
     <figcaption></figcaption></figure>
   <ol class="largest"></ol>`;
 
@@ -66,7 +68,18 @@ export class Inspector {
   }
 
   #only(...names) {
-    const all = ["contributions", "source", "patch", "times", "kernel", "equals", "products", "arrow", "target", "largest"];
+    const all = [
+      "contributions",
+      "source",
+      "patch",
+      "times",
+      "kernel",
+      "equals",
+      "products",
+      "arrow",
+      "target",
+      "largest",
+    ];
     for (const name of all) this.part(`.${name}`).hidden = !names.includes(name);
   }
 
@@ -77,9 +90,22 @@ export class Inspector {
     const ranked = [...how.channels].sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum));
     const shown = how.channels[this.#channel ?? ranked[0].channel];
     const single = how.channels.length === 1;
-    const kernels = weight.subarray(map * 9 * how.channels.length, (map + 1) * 9 * how.channels.length);
+    const kernels = weight.subarray(
+      map * 9 * how.channels.length,
+      (map + 1) * 9 * how.channels.length,
+    );
 
-    this.#only("source", "patch", "times", "kernel", "equals", "products", "arrow", "target", ...(single ? [] : ["contributions"]));
+    this.#only(
+      "source",
+      "patch",
+      "times",
+      "kernel",
+      "equals",
+      "products",
+      "arrow",
+      "target",
+      ...(single ? [] : ["contributions"]),
+    );
     const image = X.subarray(shown.channel * N * N, (shown.channel + 1) * N * N);
     const top = largest(X);
     this.#source(image, N, top, { left: column, top: row, width: 3, height: 3 });
@@ -94,32 +120,47 @@ export class Inspector {
     if (single) {
       this.#write(`the 9 products sum to ${number(shown.sum)}`, how);
     } else {
-      this.#contributions(how.channels, ranked, shown.channel);
+      this.#contributions(how.channels, Math.abs(ranked[0].sum), shown.channel);
       const named = ranked.slice(0, LISTED);
       const rest = how.sum - how.bias - named.reduce((sum, channel) => sum + channel.sum, 0);
-      const list = named.map(({ channel, sum }) => `channel ${channel} gives ${number(sum)}`).join(", ");
-      this.#write(`${list}, the other ${how.channels.length - LISTED} together ${number(rest)}`, how);
+      const list = named
+        .map(({ channel, sum }) => `channel ${channel} gives ${number(sum)}`)
+        .join(", ");
+      this.#write(
+        `${list}, the other ${how.channels.length - LISTED} together ${number(rest)}`,
+        how,
+      );
     }
   }
 
   #write(sums, { bias, sum, value }) {
-    const relu = sum < 0 ? `, which is negative, so ReLU makes it <strong>0</strong>` : `; ReLU leaves <strong>${number(value)}</strong>`;
-    this.formula.innerHTML = `${sums}; with the bias ${number(bias)} that is ${number(sum)}${relu}.`;
+    const relu =
+      sum < 0
+        ? `, which is negative, so ReLU makes it <strong>0</strong>`
+        : `; ReLU leaves <strong>${number(value)}</strong>`;
+    const total = `with the bias ${number(bias)} that is ${number(sum)}`;
+    this.formula.innerHTML = `${sums}; ${total}${relu}.`;
   }
 
-  #contributions(channels, ranked, shown) {
-    const reach = Math.abs(ranked[0].sum) || 1;
-    const bar = ({ channel, sum }) => {
-      const height = (50 * Math.abs(sum)) / reach;
-      const place = sum < 0 ? "top:50%" : `top:${50 - height}%`;
-      const mark = channel === shown ? "shown" : "";
-      return `<span class="${mark}" data-channel="${channel}"><i class="${sum < 0 ? "negative" : ""}" style="${place};height:${height}%"></i></span>`;
-    };
+  #contributions(channels, reach, shown) {
+    if (!this.strip.children.length) this.#buildStrip(channels.length);
+    for (const { channel, sum } of channels) {
+      const height = (50 * Math.abs(sum)) / (reach || 1);
+      const bar = this.strip.children[channel];
+      bar.classList.toggle("shown", channel === shown);
+      bar.firstChild.classList.toggle("negative", sum < 0);
+      bar.firstChild.style.top = sum < 0 ? "50%" : `${50 - height}%`;
+      bar.firstChild.style.height = `${height}%`;
+      this.select.options[channel].text = `${channel}: ${number(sum)}`;
+    }
+    this.select.value = shown;
+  }
+
+  #buildStrip(n) {
+    const channels = Array.from({ length: n }, (_, channel) => channel);
+    const bar = (channel) => `<span data-channel="${channel}"><i></i></span>`;
     this.strip.innerHTML = channels.map(bar).join("");
-    if (document.activeElement === this.select) return; // its list may be open
-    this.select.replaceChildren(
-      ...ranked.map(({ channel, sum }) => new Option(`${channel}: ${number(sum)}`, channel, false, channel === shown)),
-    );
+    this.select.append(...channels.map((channel) => new Option("", channel)));
   }
 
   #pool() {
@@ -134,10 +175,11 @@ export class Inspector {
     this.#target(this.stages.pool, SIZES.pool);
     const marks = (r, c) => (how.value > 0 && 2 * r + c === how.taken ? "taken" : "");
     show(this.patch, how.patch, 2, (value) => pixelColour(value, 0, top), marks);
-    const equal = how.patch.every((value) => value === how.value);
+    const value = `<strong>${number(how.value)}</strong>`;
+    const equal = how.patch.every((one) => one === how.value);
     this.formula.innerHTML = equal
-      ? `all four are ${number(how.value)}, and so is their maximum, <strong>${number(how.value)}</strong>.`
-      : `the largest of the four is <strong>${number(how.value)}</strong>; the others are left out.`;
+      ? `all four are ${number(how.value)}, and so is their maximum, ${value}.`
+      : `the largest of the four is ${value}; the others are left out.`;
   }
 
   #dense(x, before) {
@@ -158,24 +200,36 @@ export class Inspector {
     });
     this.part(".source .window").hidden = true;
     const count = how.products.length.toLocaleString("en-GB");
-    const sums = `of the ${count} products the positive ones sum to ${number(how.positive)}, the negative ones to ${number(how.negative)}`;
+    const sums =
+      `of the ${count} products the positive ones sum to ${number(how.positive)}, ` +
+      `the negative ones to ${number(how.negative)}`;
     if (key === "hidden") {
       this.#caption("source", `${count} products, at the places of the 64 pooled maps`);
-      this.#list(sumsOfMaps(how.products, side * side), (i, value) => `pooled map ${i} gives ${number(value)}`);
+      this.#list(
+        sumsOfMaps(how.products, side * side),
+        (i, value) => `pooled map ${i} gives ${number(value)}`,
+      );
       this.#write(sums, { ...how, value: Math.max(0, how.sum) });
     } else {
       this.#caption("source", `${count} products, one for each dense unit`);
       this.#list(how.products, (i, value) => `unit ${i} gives ${number(value)}`);
-      const total = this.stages.logits.reduce((sum, z) => sum + Math.exp(z), 0);
-      this.formula.innerHTML = `${sums}; with the bias ${number(how.bias)} the logit is <strong>${number(how.sum)}</strong>.
-        Softmax: e<sup>${number(how.sum)}</sup> / ${scientific(total)} = <strong>${percent(this.stages.probabilities[map])}</strong>,
-        where ${scientific(total)} is the sum of e<sup>logit</sup> over the ten digits.`;
+      const total = scientific(this.stages.logits.reduce((sum, z) => sum + Math.exp(z), 0));
+      const probability = percent(this.stages.probabilities[map]);
+      this.formula.innerHTML =
+        `${sums}; with the bias ${number(how.bias)} the logit is <strong>${number(how.sum)}</strong>. ` +
+        `Softmax: e<sup>${number(how.sum)}</sup> / ${total} = <strong>${probability}</strong>, ` +
+        `where ${total} is the sum of e<sup>logit</sup> over the ten digits.`;
     }
   }
 
   #list(values, text) {
-    const order = Array.from(values.keys()).sort((a, b) => Math.abs(values[b]) - Math.abs(values[a]));
-    this.part(".largest").innerHTML = order.slice(0, 5).map((i) => `<li>${text(i, values[i])}</li>`).join("");
+    const order = Array.from(values.keys()).sort(
+      (a, b) => Math.abs(values[b]) - Math.abs(values[a]),
+    );
+    this.part(".largest").innerHTML = order
+      .slice(0, 5)
+      .map((i) => `<li>${text(i, values[i])}</li>`)
+      .join("");
   }
 
   #source(image, side, reach, window) {
@@ -189,7 +243,11 @@ export class Inspector {
     const canvas = this.part(".target canvas");
     const image = values.subarray(map * side * side, (map + 1) * side * side);
     paintMaps(canvas, image, { height: side, width: side, reach: largest(values) });
-    frame(this.part(".target .pixel-mark"), { left: column, top: row, width: 1, height: 1 }, canvas);
+    frame(
+      this.part(".target .pixel-mark"),
+      { left: column, top: row, width: 1, height: 1 },
+      canvas,
+    );
     this.#caption("target", `map ${map}, ${side} × ${side}`);
   }
 
@@ -200,7 +258,9 @@ export class Inspector {
 
 function show(grid, values, columns, colour, marks) {
   const rows = values.length / columns;
-  const matrix = Array.from({ length: rows }, (_, row) => values.slice(row * columns, (row + 1) * columns));
+  const matrix = Array.from({ length: rows }, (_, row) =>
+    values.slice(row * columns, (row + 1) * columns),
+  );
   const label = `${grid.name}: ${matrix.map((line) => line.map(short).join(", ")).join("; ")}`;
   grid.show(matrix, { colour, marks, label, text: short });
 }

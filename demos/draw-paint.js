@@ -32,7 +32,11 @@ function screenOf(canvas) {
  * values: (count, height, width), flat; columns: maps in a row; reach: the value that is black, or
  * with `signed` the size of the values that are darkest purple and orange.
  */
-export function paintMaps(canvas, values, { height, width, columns = 1, gap = 0, reach = 1, signed = false }) {
+export function paintMaps(
+  canvas,
+  values,
+  { height, width, columns = 1, gap = 0, reach = 1, signed = false },
+) {
   const count = values.length / (height * width);
   const rows = Math.ceil(count / columns);
   const fullWidth = columns * (width + gap) + gap;

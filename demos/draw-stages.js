@@ -7,21 +7,56 @@ const UNIT = 8; // pixels of the side of a dense unit
 
 /** columns: maps in a row, in a wide place and in a narrow one. */
 export const STAGES = [
-  { key: "conv1", name: "Convolution 1", title: "Convolution 1, ReLU", shape: "32 maps of 26 × 26", maps: 32, side: 26, columns: [16, 8] },
-  { key: "conv2", name: "Convolution 2", title: "Convolution 2, ReLU", shape: "64 maps of 24 × 24", maps: 64, side: 24, columns: [16, 8] },
-  { key: "pool", name: "Max-pooling", title: "Max-pooling", shape: "64 maps of 12 × 12", maps: 64, side: 12, columns: [16, 8] },
-  { key: "hidden", name: "Dense layer", title: "Dense layer, ReLU", shape: "128 units", maps: 128, side: 1, columns: [32, 32] },
+  {
+    key: "conv1",
+    name: "Convolution 1",
+    title: "Convolution 1, ReLU",
+    shape: "32 maps of 26 × 26",
+    maps: 32,
+    side: 26,
+    columns: [16, 8],
+  },
+  {
+    key: "conv2",
+    name: "Convolution 2",
+    title: "Convolution 2, ReLU",
+    shape: "64 maps of 24 × 24",
+    maps: 64,
+    side: 24,
+    columns: [16, 8],
+  },
+  {
+    key: "pool",
+    name: "Max-pooling",
+    title: "Max-pooling",
+    shape: "64 maps of 12 × 12",
+    maps: 64,
+    side: 12,
+    columns: [16, 8],
+  },
+  {
+    key: "hidden",
+    name: "Dense layer",
+    title: "Dense layer, ReLU",
+    shape: "128 units",
+    maps: 128,
+    side: 1,
+    columns: [32, 32],
+  },
   { key: "logits", name: "Logit", title: "Logits", shape: "10 logits", maps: 10, side: 1 },
 ];
 
 const narrow = matchMedia("(max-width: 40rem)");
 
+let isNarrowNow = narrow.matches; // to ask for it in each frame would cost a layout
+narrow.addEventListener("change", () => (isNarrowNow = narrow.matches));
+
 /** Whether the page is as narrow as a phone, so that fewer maps stand in a row. */
-export const isNarrow = () => narrow.matches;
+export const isNarrow = () => isNarrowNow;
 
 /** One stage on the page: a heading and a canvas with all of its maps. */
 export class Stage {
-  /** picked(place, keep): a pixel is pointed at, or with `keep` chosen; place {key, map, row, column}. */
+  /** picked({key, map, row, column}, keep): a pixel is pointed at, or with `keep` chosen. */
   constructor(definition, picked) {
     Object.assign(this, definition, { picked });
     this.element = document.createElement("div");
@@ -30,7 +65,9 @@ export class Stage {
       <h3>${this.title} <span class="shape">${this.shape}</span></h3>
       <div class="maps" tabindex="0" role="application" aria-roledescription="maps"
         aria-label="${this.title}: ${this.shape}" aria-describedby="stages-help">
-        <canvas class="pixels"></canvas><div class="map-mark" hidden></div><div class="pixel-mark" hidden></div>
+        <canvas class="pixels"></canvas>
+        <div class="map-mark" hidden></div>
+        <div class="pixel-mark" hidden></div>
       </div>`;
     this.area = this.element.querySelector(".maps");
     this.canvas = this.element.querySelector("canvas");
@@ -71,7 +108,12 @@ export class Stage {
     const top = GAP + Math.floor(place.map / this.columnsNow) * (side + GAP);
     frame(this.mapMark, { left, top, width: side, height: side }, this.canvas);
     if (this.side === 1) this.pixelMark.hidden = true;
-    else frame(this.pixelMark, { left: left + place.column, top: top + place.row, width: 1, height: 1 }, this.canvas);
+    else
+      frame(
+        this.pixelMark,
+        { left: left + place.column, top: top + place.row, width: 1, height: 1 },
+        this.canvas,
+      );
   }
 
   #point(event, keep) {
@@ -89,13 +131,18 @@ export class Stage {
 
   #key(event) {
     const place = this.place ?? { key: this.key, map: 0, row: 0, column: 0 };
-    const move = (name, by, size) => ({ ...place, [name]: Math.min(size - 1, Math.max(0, place[name] + by)) });
+    const move = (name, by, size) => ({
+      ...place,
+      [name]: Math.min(size - 1, Math.max(0, place[name] + by)),
+    });
     const units = this.side === 1;
     const moved = {
       ArrowLeft: () => (units ? move("map", -1, this.maps) : move("column", -1, this.side)),
       ArrowRight: () => (units ? move("map", 1, this.maps) : move("column", 1, this.side)),
-      ArrowUp: () => (units ? move("map", -this.columnsNow, this.maps) : move("row", -1, this.side)),
-      ArrowDown: () => (units ? move("map", this.columnsNow, this.maps) : move("row", 1, this.side)),
+      ArrowUp: () =>
+        units ? move("map", -this.columnsNow, this.maps) : move("row", -1, this.side),
+      ArrowDown: () =>
+        units ? move("map", this.columnsNow, this.maps) : move("row", 1, this.side),
       PageUp: () => move("map", -1, this.maps),
       PageDown: () => move("map", 1, this.maps),
       Enter: () => place,

@@ -45,7 +45,8 @@ async function load(name) {
     [`${name}.json`, `${name}.bin`].map(async (file) => {
       const response = await fetch(new URL(file, import.meta.url)).catch(() => null);
       if (!response) throw new DataError(`${file} could not be reached`);
-      if (!response.ok) throw new DataError(`${file} is missing (the server says ${response.status})`);
+      if (!response.ok)
+        throw new DataError(`${file} is missing (the server says ${response.status})`);
       return response;
     }),
   );
@@ -70,7 +71,10 @@ function build() {
   views = STAGES.filter((stage) => stage.columns).map((stage) => new Stage(stage, pick));
   $("stages").append(...views.map((view) => view.element));
   $("bars").innerHTML = Array.from({ length: 10 }, (_, digit) => {
-    return `<tr><th scope="row">${digit}</th><td class="logit"></td><td class="track"><i></i></td><td class="percent"></td></tr>`;
+    return (
+      `<tr><th scope="row">${digit}</th><td class="logit"></td>` +
+      `<td class="track"><i></i></td><td class="percent"></td></tr>`
+    );
   }).join("");
   rows = [...$("bars").rows];
   rows.forEach((row, digit) => {
@@ -96,10 +100,11 @@ function build() {
 
 function honestText() {
   const { digits, wrong, unsure, unsure_and_wrong: unsureAndWrong, sure } = quality;
+  const all = digits.toLocaleString("en-GB");
   return (
-    `Below ${100 * sure} % we call it guessing. So it is for ${unsure} of ${digits.toLocaleString("en-GB")} test digits, and ` +
-    `${unsureAndWrong} of these are wrong; of all others ${wrong - unsureAndWrong} are. It always answers with a digit, also to a ` +
-    "letter or a scribble, and then it can be sure and wrong."
+    `Below ${100 * sure} % we call it guessing. So it is for ${unsure} of ${all} test digits, and ` +
+    `${unsureAndWrong} of these are wrong; of all others ${wrong - unsureAndWrong} are. It always ` +
+    "answers with a digit, also to a letter or a scribble, and then it can be sure and wrong."
   );
 }
 
@@ -144,11 +149,13 @@ function showSteps(steps) {
   $("step-drawn").getContext("2d").drawImage($("paper"), 0, 0, 140, 140);
   paintMaps($("step-scaled"), inBox(steps?.scaled), { height: 20, width: 20 });
   paintMaps($("step-centred"), stages.input, { height: 28, width: 28 });
-  $("step-box").hidden = !steps;
+  $("step-box").hidden = $("cross").hidden = !steps;
   if (!steps) {
     const none = $("raw").checked ? "left out" : "nothing yet";
     $("step-drawn-text").textContent = $("step-scaled-text").textContent = none;
-    $("step-centred-text").textContent = $("raw").checked ? "left out: the drawing in 28 × 28" : none;
+    $("step-centred-text").textContent = $("raw").checked
+      ? "left out: the drawing in 28 × 28"
+      : none;
     return;
   }
   const { box, scaled, mass, left, top } = steps;
@@ -170,27 +177,34 @@ function inBox(scaled) {
 
 function showAnswer(drawn) {
   const { logits, probabilities } = stages;
-  const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a]);
+  const order = Array.from(probabilities.keys()).sort(
+    (a, b) => probabilities[b] - probabilities[a],
+  );
   const [first, second] = order;
   const sure = probabilities[first] >= quality.sure;
   rows.forEach((row, digit) => {
     row.classList.toggle("first", digit === first);
     row.cells[1].textContent = logits[digit].toFixed(1).replace("-", "−");
-    row.querySelector("i").style.width = `${100 * probabilities[digit]}%`;
+    row.querySelector("i").style.transform = `scaleX(${Math.max(0.01, probabilities[digit])})`;
     row.cells[3].textContent = percent(probabilities[digit]);
   });
   const one = `<strong class="digit">${first}</strong> <span>${percent(probabilities[first])}</span>`;
   if (!drawn) {
     $("verdict").innerHTML = "Nothing is drawn yet.";
-    $("reason").textContent = `The network answers all the same: ${first}, with ${percent(probabilities[first])}. It cannot say “no digit”.`;
+    $("reason").textContent =
+      `The network answers all the same: ${first}, with ${percent(probabilities[first])}. ` +
+      "It cannot say “no digit”.";
   } else if (sure) {
     $("verdict").innerHTML = `It reads ${one}`;
-    $("reason").textContent = exampleText(first);
+    $("reason").textContent =
+      `${exampleText(first)} Next comes ${second} (${percent(probabilities[second])}).`;
   } else {
     $("verdict").innerHTML = `It is guessing: ${one}`;
-    $("reason").textContent = `Perhaps ${second} (${percent(probabilities[second])}). ${exampleText(first)}`;
+    $("reason").textContent =
+      `Perhaps ${second} (${percent(probabilities[second])}). ${exampleText(first)}`;
   }
   $("verdict").classList.toggle("guess", !drawn || !sure);
+  $("brief").innerHTML = drawn ? `${sure ? "reads" : "guesses"} <strong>${first}</strong>` : "";
 }
 
 function exampleText(answer) {
@@ -223,7 +237,8 @@ function buildPlaces() {
   };
   for (const name of ["map", "row", "column"]) {
     $(`place-${name}`).oninput = ({ target }) => {
-      if (target.value !== "" && target.checkValidity()) pick({ ...place, [name]: Number(target.value) }, true);
+      if (target.value !== "" && target.checkValidity())
+        pick({ ...place, [name]: Number(target.value) }, true);
     };
   }
 }
@@ -231,7 +246,12 @@ function buildPlaces() {
 function strongestPixel(key) {
   const { side } = STAGES.find((stage) => stage.key === key);
   const i = argmax(stages[key]);
-  return { key, map: Math.floor(i / side ** 2), row: Math.floor(i / side) % side, column: i % side };
+  return {
+    key,
+    map: Math.floor(i / side ** 2),
+    row: Math.floor(i / side) % side,
+    column: i % side,
+  };
 }
 
 function pick(chosen, keepIt) {
@@ -252,12 +272,18 @@ function showPlace() {
   const { key, map, row, column } = place;
   const stage = STAGES.find((one) => one.key === key);
   for (const view of views) view.mark(place);
-  rows.forEach((line, digit) => line.classList.toggle("looked-at", key === "logits" && digit === map));
+  rows.forEach((line, digit) =>
+    line.classList.toggle("looked-at", key === "logits" && digit === map),
+  );
   inspector.show(weights, stages, place);
   $("place-key").value = key;
   $("place-map-name").textContent = { hidden: "Unit", logits: "Digit" }[key] ?? "Map";
   for (const label of document.querySelectorAll(".pixel-place")) label.hidden = stage.side === 1;
-  for (const [name, value, size] of [["map", map, stage.maps], ["row", row, stage.side], ["column", column, stage.side]]) {
+  for (const [name, value, size] of [
+    ["map", map, stage.maps],
+    ["row", row, stage.side],
+    ["column", column, stage.side],
+  ]) {
     const input = $(`place-${name}`);
     input.max = size - 1;
     if (input !== document.activeElement) input.value = value;

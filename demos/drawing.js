@@ -62,7 +62,7 @@ export function normalise(ink, side) {
   return { box, cropped, scaled, mass, left, top, image };
 }
 
-/** Shift by whole pixels until the mass is in pixel 14, as in MNIST, with the picture kept inside. */
+/** Shift by whole pixels until the mass is in pixel 14, as in MNIST; the picture stays inside. */
 function place(mass, length) {
   return Math.min(28 - length, Math.max(0, Math.ceil(14 - mass)));
 }

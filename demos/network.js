@@ -136,14 +136,24 @@ function addChannel(sums, M, X, start, N, weight, first) {
     let top = start + row * N;
     let middle = top + N;
     let bottom = middle + N;
-    let x0 = X[top++], x1 = X[top++];
-    let x3 = X[middle++], x4 = X[middle++];
-    let x6 = X[bottom++], x7 = X[bottom++];
+    let x0 = X[top++];
+    let x1 = X[top++];
+    let x3 = X[middle++];
+    let x4 = X[middle++];
+    let x6 = X[bottom++];
+    let x7 = X[bottom++];
     for (let i = row * M; i < (row + 1) * M; i++) {
-      const x2 = X[top++], x5 = X[middle++], x8 = X[bottom++];
+      const x2 = X[top++];
+      const x5 = X[middle++];
+      const x8 = X[bottom++];
       sums[i] +=
         w0 * x0 + w1 * x1 + w2 * x2 + w3 * x3 + w4 * x4 + w5 * x5 + w6 * x6 + w7 * x7 + w8 * x8;
-      x0 = x1; x1 = x2; x3 = x4; x4 = x5; x6 = x7; x7 = x8;
+      x0 = x1;
+      x1 = x2;
+      x3 = x4;
+      x4 = x5;
+      x6 = x7;
+      x7 = x8;
     }
   }
 }

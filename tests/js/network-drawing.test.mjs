@@ -30,7 +30,11 @@ test("MNIST's own digits come out as they are", () => {
 test("so they do at another size and place", () => {
   for (let i = 0; i < 50; i++) {
     const digit = testDigit(i);
-    for (const [scale, left, top] of [[10, 0, 0], [5, 3, 120], [7, 80, 11]]) {
+    for (const [scale, left, top] of [
+      [10, 0, 0],
+      [5, 3, 120],
+      [7, 80, 11],
+    ]) {
       const { image } = normalise(enlarge(digit, scale, 280, left, top), 280);
       assert.ok(difference(image, digit) < 1e-5, `digit ${i}, ${scale} times as large`);
     }
@@ -60,7 +64,10 @@ test("nothing drawn, a dot, and ink in the corner", () => {
 
 test("a line covers its length times its width, and drawing it twice changes nothing", () => {
   const ink = new Float32Array(100 * 100);
-  const [from, to] = [{ x: 20, y: 30 }, { x: 70, y: 65 }];
+  const [from, to] = [
+    { x: 20, y: 30 },
+    { x: 70, y: 65 },
+  ];
   drawLine(ink, 100, from, to, 8);
   const area = 8 * Math.hypot(50, 35) + Math.PI * 16;
   assert.ok(Math.abs(total(ink) - area) < 0.02 * area, `${total(ink)} and ${area}`);
@@ -74,9 +81,14 @@ test("a line covers its length times its width, and drawing it twice changes not
 
 test("scaling keeps the mean", () => {
   const pixels = Float32Array.from({ length: 30 * 17 }, (_, i) => (i * 37) % 11);
-  for (const [width, height] of [[20, 20], [7, 3], [30, 17], [61, 40]]) {
+  for (const [width, height] of [
+    [20, 20],
+    [7, 3],
+    [30, 17],
+    [61, 40],
+  ]) {
     const scaled = resize({ pixels, width: 30, height: 17 }, width, height);
-    const ratio = (total(scaled) / (width * height)) / (total(pixels) / (30 * 17));
+    const ratio = total(scaled) / (width * height) / (total(pixels) / (30 * 17));
     assert.ok(Math.abs(ratio - 1) < 1e-5);
   }
 });

@@ -3,8 +3,21 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
-  argmax, convolve, crc32, DataError, dense, explainConvolution, explainDense, explainPool, forward,
-  fromHalf, maxPool, readDigits, readWeights, relu, softmax,
+  argmax,
+  convolve,
+  crc32,
+  DataError,
+  dense,
+  explainConvolution,
+  explainDense,
+  explainPool,
+  forward,
+  fromHalf,
+  maxPool,
+  readDigits,
+  readWeights,
+  relu,
+  softmax,
 } from "../../demos/network.js";
 import { json, bytes, testDigit, testLabels } from "./network-files.mjs";
 
@@ -40,7 +53,11 @@ test("1,000 digits: the logits are PyTorch's with the same weights", (t) => {
   // PyTorch sums in float32, in an order of its own: 9,216 products with a rounding of 2^-24 each.
   assert.ok(largest < 2e-5, `${largest}`);
   const other = ours.filter((logits, i) => argmax(logits) !== argmax(stored[i]));
-  assert.deepEqual(other.filter((logits) => lead(logits) > 4e-5), [], "the same class but for ties");
+  assert.deepEqual(
+    other.filter((logits) => lead(logits) > 4e-5),
+    [],
+    "the same class but for ties",
+  );
 });
 
 test("1,000 digits: half precision moves the logits little", (t) => {
@@ -54,15 +71,21 @@ test("1,000 digits: half precision moves the logits little", (t) => {
   });
 });
 
-test("the accuracy on 10,000 digits is the one that the page states", { skip: !process.env.ALL_DIGITS && "set ALL_DIGITS=1" }, (t) => {
-  const labels = testLabels();
-  const answers = Array.from(labels, (_, i) => forward(weights, testDigit(i)).probabilities);
-  const wrong = answers.filter((p, i) => argmax(p) !== labels[i]);
-  const unsure = answers.filter((p) => Math.max(...p) < manifest.test.sure);
-  t.diagnostic(`${(100 - wrong.length / 100).toFixed(2)} %, ${wrong.length} wrong, ${unsure.length} unsure`);
-  assert.ok(Math.abs(wrong.length - manifest.test.wrong) <= 1, "one tie may fall the other way");
-  assert.ok(Math.abs(unsure.length - manifest.test.unsure) <= 1);
-});
+test(
+  "the accuracy on 10,000 digits is the one that the page states",
+  { skip: !process.env.ALL_DIGITS && "set ALL_DIGITS=1" },
+  (t) => {
+    const labels = testLabels();
+    const answers = Array.from(labels, (_, i) => forward(weights, testDigit(i)).probabilities);
+    const wrong = answers.filter((p, i) => argmax(p) !== labels[i]);
+    const unsure = answers.filter((p) => Math.max(...p) < manifest.test.sure);
+    t.diagnostic(
+      `${(100 - wrong.length / 100).toFixed(2)} %, ${wrong.length} wrong, ${unsure.length} unsure`,
+    );
+    assert.ok(Math.abs(wrong.length - manifest.test.wrong) <= 1, "one tie may fall the other way");
+    assert.ok(Math.abs(unsure.length - manifest.test.unsure) <= 1);
+  },
+);
 
 test("the digits of the page are the test set's, and the wrong ones are wrong", () => {
   const digits = readDigits(json("demos/digits.json"), bytes("demos/digits.bin"));
@@ -78,11 +101,31 @@ test("the digits of the page are the test set's, and the wrong ones are wrong", 
 test("a pixel that is explained is the pixel of the map", () => {
   const stages = forward(weights, testDigit(3));
   const close = (a, b) => assert.ok(Math.abs(a - b) < 1e-4, `${a} and ${b}`);
-  for (const [map, row, column] of [[0, 0, 0], [5, 12, 9], [31, 23, 23]]) {
-    const first = explainConvolution(stages.input, 28, weights["0.weight"], weights["0.bias"], map, row, column);
+  for (const [map, row, column] of [
+    [0, 0, 0],
+    [5, 12, 9],
+    [31, 23, 23],
+  ]) {
+    const first = explainConvolution(
+      stages.input,
+      28,
+      weights["0.weight"],
+      weights["0.bias"],
+      map,
+      row,
+      column,
+    );
     close(first.value, stages.conv1[(map * 26 + row) * 26 + column]);
     close(first.channels[0].products.reduce((a, b) => a + b) + first.bias, first.sum);
-    const second = explainConvolution(stages.conv1, 26, weights["2.weight"], weights["2.bias"], map, row, column);
+    const second = explainConvolution(
+      stages.conv1,
+      26,
+      weights["2.weight"],
+      weights["2.bias"],
+      map,
+      row,
+      column,
+    );
     assert.equal(second.channels.length, 32);
     close(second.value, stages.conv2[(map * 24 + row) * 24 + column]);
     const pooled = explainPool(stages.conv2, 24, map, row >> 1, column >> 1);
@@ -90,7 +133,10 @@ test("a pixel that is explained is the pixel of the map", () => {
     assert.equal(pooled.patch[pooled.taken], pooled.value);
   }
   for (const unit of [0, 77, 127]) {
-    close(relu([explainDense(stages.pool, weights["7.weight"], weights["7.bias"], unit).sum])[0], stages.hidden[unit]);
+    close(
+      relu([explainDense(stages.pool, weights["7.weight"], weights["7.bias"], unit).sum])[0],
+      stages.hidden[unit],
+    );
   }
   const last = explainDense(stages.hidden, weights["10.weight"], weights["10.bias"], 9);
   close(last.sum, stages.logits[9]);
@@ -127,9 +173,12 @@ test("a checksum as zlib computes it", () => {
 test("files that don't fit are refused", () => {
   const content = bytes("demos/weights.bin");
   const refused = (message, change, buffer = content) =>
-    assert.throws(() => readWeights({ ...manifest, ...change }, buffer), (error) => {
-      return error instanceof DataError && message.test(error.message);
-    });
+    assert.throws(
+      () => readWeights({ ...manifest, ...change }, buffer),
+      (error) => {
+        return error instanceof DataError && message.test(error.message);
+      },
+    );
   refused(/has 1000 bytes instead of 2399764/, {}, content.slice(0, 1000));
   const damaged = content.slice();
   new Uint8Array(damaged)[12345] ^= 1;
