@@ -89,11 +89,19 @@ local function image_in_html(image)
   }
 end
 
--- Under an exercise: a way to try it, for a reader who is on the site.
+-- Under an exercise: a way to try it, for a reader who is on the site. What its check says is
+-- wrapped by the page.
 local function end_exercise(cell, colab)
   if not (cell.attributes.tags or ""):find('"exercise"', 1, true) then return end
   local link = '<p class="try"><a href="%s#scrollTo=%s">Try it in Colab</a></p>'
   cell.classes:insert("exercise")
+  cell.content = cell.content:walk({ Div = function(output)
+    if not output.classes:includes("cell-output") then return nil end
+    return output:walk({ CodeBlock = function(said)
+      said.text = said.text:gsub("\n  (%S)", " %1")
+      return said
+    end })
+  end })
   cell.content:insert(pandoc.RawBlock("html", link:format(escaped(colab), cell.identifier)))
 end
 
