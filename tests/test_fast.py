@@ -143,7 +143,8 @@ def test_micro_batches_make_the_same_step(micro_batches):
         range(2),
     )
     X, y = next(whole.training())
-    assert whole.step(X, y) == parts.step(X, y)
+    n_right = {fast.optimizer_step(w.setup, w.model, w.optimizer, X, y) for w in (whole, parts)}
+    assert len(n_right) == 1
     gradients = [[p.grad for p in work.model.parameters()] for work in (whole, parts)]
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*gradients))
 
@@ -163,7 +164,7 @@ def test_quick_training_learns_and_repeats():
     model, seconds = fast.train_quickly(X, y, recipe, seed=1)
     again, _ = fast.train_quickly(X, y, recipe, seed=1)
     assert seconds > 0
-    assert fast.accuracy(model, X, y) > 90
+    assert fast.percent_right(model, X, y) > 90
     assert torch.allclose(model[0].weight, again[0].weight, atol=1e-3)
 
 

@@ -106,19 +106,45 @@ def image_loader(setup, mnist, indices, batch_size=512):
     return lambda: iter(loader)
 
 
+def forward(setup, model, X, y):
+    """The mean loss of a batch, and how many answers are right."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=setup.bfloat16):
+        logits = model(X)  # (N, 10)
+        loss = F.cross_entropy(logits, y)
+    return loss, (logits.argmax(dim=1) == y).sum().item()
+
+
+def optimizer_step(setup, model, optimizer, X, y):
+    """One step, its gradient summed over micro-batches; returns how many answers are right."""
+    optimizer.zero_grad()
+    n_right = 0
+    for X_part, y_part in zip(X.chunk(setup.micro_batches), y.chunk(setup.micro_batches)):
+        loss, n_right_in_part = forward(setup, model, X_part, y_part)
+        (loss * len(y_part) / len(y)).backward()
+        n_right += n_right_in_part
+    optimizer.step()
+    return n_right
+
+
+@torch.no_grad()
+def count_right(setup, model, loader):
+    """How many answers are right, with dropout off."""
+    model.eval()
+    return sum(forward(setup, model, X, y)[1] for X, y in loader())
+
+
 class Slice:
-    """A slice of an epoch: train on some images, then measure accuracy on them and on others.
+    """A slice of an epoch: train on some images, then count right answers on them and on others.
 
     Args:
         setup: how; mnist: with `ToTensor()` as transform.
         training, validation: indices into mnist.
-    A call does the work once and returns the numbers of right answers, (training, validation).
+    A call does the work once; returns how many answers are right, (training, validation).
     """
 
     def __init__(self, setup, mnist, training, validation):
         layout = torch.channels_last if setup.channels_last else torch.contiguous_format
-        self.setup = setup
-        self.model = setup.network().to(memory_format=layout)
+        self.setup, self.model = setup, setup.network().to(memory_format=layout)
         if setup.compiled:
             self.model.compile()
         self.optimizer = torch.optim.Adam(self.model.parameters(), fused=setup.fused)
@@ -126,33 +152,12 @@ class Slice:
         self.validation = image_loader(setup, mnist, validation)
 
     def __call__(self):
-        self.model.train()
-        n_correct = sum(self.step(X, y) for X, y in self.training())
-        if not self.setup.count_in_training:
-            n_correct = self.count_correct(self.training)
-        return n_correct, self.count_correct(self.validation)
-
-    def forward(self, X, y):
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.setup.bfloat16):
-            logits = self.model(X)  # (N, 10)
-            loss = F.cross_entropy(logits, y)
-        return loss, (logits.argmax(dim=1) == y).sum().item()
-
-    def step(self, X, y):
-        """One step of the optimizer, its gradient computed in one or more parts of the batch."""
-        self.optimizer.zero_grad()
-        n, n_correct = self.setup.micro_batches, 0
-        for X_part, y_part in zip(X.chunk(n), y.chunk(n)):
-            loss, n_right = self.forward(X_part, y_part)
-            (loss * len(y_part) / len(y)).backward()
-            n_correct += n_right
-        self.optimizer.step()
-        return n_correct
-
-    @torch.no_grad()
-    def count_correct(self, loader):
-        self.model.eval()
-        return sum(self.forward(X, y)[1] for X, y in loader())
+        setup, model = self.setup, self.model.train()
+        steps = (optimizer_step(setup, model, self.optimizer, X, y) for X, y in self.training())
+        n_right = sum(steps)
+        if not setup.count_in_training:
+            n_right = count_right(setup, model, self.training)
+        return n_right, count_right(setup, model, self.validation)
 
 
 def ladder():
@@ -290,7 +295,7 @@ def train_quickly(X, y, recipe=RECIPE, seed=0):
 
 
 @torch.no_grad()
-def accuracy(model, X, y):
+def percent_right(model, X, y):
     """Percent of right answers, with the network as it is used: batch norm by its running means."""
     model.eval()
     with mixed_precision(X.device):

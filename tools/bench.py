@@ -1,0 +1,174 @@
+"""Measure the ladder of notebook 08 and the time to 99 %, and write the table into README.md.
+
+The works take turns, so that a busy machine slows all of them alike; medians count. Two processes
+take part: one as it is, one whose C library keeps freed memory (that cannot be undone).
+"""
+
+import multiprocessing
+import platform
+import re
+import statistics
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import torch
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY / "notebooks"))
+
+from torchvision.transforms import ToTensor  # noqa: E402
+
+from cnn import fast  # noqa: E402
+from cnn.data import as_tensors, load_mnist, split_train_validation  # noqa: E402
+from cnn.models import CNN  # noqa: E402
+from cnn.training import has_fast_bfloat16, keep_freed_memory  # noqa: E402
+
+ROUNDS = 7
+TRAINING, VALIDATION = 1024, 256  # images in a slice
+SEEDS = [1, 2, 3, 4, 5]  # none of them was used to choose the recipe
+MARKERS = "<!-- written by make bench -->", "<!-- end of what make bench writes -->"
+
+
+def extras(fastest):
+    """Usual advice, each on top of the fastest rung; workers on top of the original loop."""
+    yield fastest._replace(name="fused Adam", fused=True)
+    yield fastest._replace(name="micro-batches of 128", micro_batches=4)
+    yield fastest._replace(name="torch.compile", compiled=True)
+    yield fast.ladder()[0]._replace(name="two workers that load images", workers=2)
+
+
+class Bench:
+    """What one of the two processes holds: its slices, made when they are first asked for."""
+
+    def __init__(self, keep):
+        if keep and not keep_freed_memory():
+            print("This C library cannot be told to keep freed memory.", flush=True)
+        self.mnist = load_mnist()
+        self.mnist.transform = ToTensor()
+        self.parts = split_train_validation(self.mnist)
+        self.slices = {}
+
+    def seconds(self, setup):
+        """Seconds of one slice; the first time it is run once before, to warm up."""
+        if setup.name not in self.slices:
+            training, validation = (part.indices for part in self.parts)
+            indices = training[:TRAINING], validation[:VALIDATION]
+            self.slices[setup.name] = fast.Slice(setup, self.mnist, *indices)
+            self.slices[setup.name]()
+        start = time.perf_counter()
+        self.slices[setup.name]()
+        return time.perf_counter() - start
+
+    def quick_run(self, seed):
+        """(seconds, percent right on the test set) of one quick training."""
+        X, y = as_tensors(self.mnist, self.parts[0].indices)
+        X_test, y_test = as_tensors(load_mnist(train=False))
+        crop = fast.RECIPE.crop
+        model, seconds = fast.train_quickly(fast.prepare(X, crop), y, seed=seed)
+        return seconds, fast.percent_right(model, fast.prepare(X_test, crop), y_test)
+
+
+bench = None  # in each of the two processes
+
+
+def start(keep):
+    global bench
+    bench = Bench(keep)
+
+
+def slice_seconds(setup):
+    return bench.seconds(setup)
+
+
+def quick_run(seed):
+    return bench.quick_run(seed)
+
+
+def processes():
+    """Two pools of one process each: freed memory returned, freed memory kept."""
+    context = multiprocessing.get_context("spawn")
+    for keep in (False, True):
+        yield ProcessPoolExecutor(1, mp_context=context, initializer=start, initargs=(keep,))
+
+
+def measure(setups, returning, keeping):
+    """Median seconds of each slice, measured in turns."""
+    seconds = {setup.name: [] for setup in setups}
+    first_kept = [setup.name for setup in setups].index("freed memory kept")
+    for i in range(ROUNDS):
+        for k, setup in enumerate(setups):
+            loads_one_by_one = not setup.from_tensors
+            pool = returning if k < first_kept or loads_one_by_one else keeping
+            seconds[setup.name].append(pool.submit(slice_seconds, setup).result())
+        print(f"round {i + 1}/{ROUNDS} of the ladder", flush=True)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def floor_seconds():
+    """The least time of an epoch: its multiply-adds over the measured speed of matrix products."""
+    forward, training = fast.training_multiply_adds(CNN(), torch.zeros(1, 1, 28, 28))
+    bfloat16 = has_fast_bfloat16(torch.device("cpu"))
+    speed = fast.matrix_speed(torch.bfloat16 if bfloat16 else torch.float32)
+    return (48_000 * training + 12_000 * forward) / speed
+
+
+def table(epochs, n_rungs, floor, runs):
+    """The results as Markdown."""
+    original = next(iter(epochs.values()))
+    fastest = list(epochs.values())[n_rungs - 1]
+    lines = ["| | Seconds per epoch | Times faster |", "|---|---:|---:|"]
+    for k, (name, seconds) in enumerate(epochs.items()):
+        name = name if k < n_rungs else f"*no gain:* {name}"
+        lines.append(f"| {name} | {seconds:.1f} | {original / seconds:.1f} |")
+    lines.append(f"| *floor: multiply-adds alone* | {floor:.1f} | {original / floor:.1f} |")
+    seconds, accuracies = zip(*runs)
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"The last rung takes {fastest / floor:.2f} times the floor. "
+            f"Medians of {ROUNDS} rounds in turns,",
+            f"with {torch.get_num_threads()} threads ({platform.machine()}, "
+            f"torch {torch.__version__.partition('+')[0]}).",
+            "",
+            f"Least time to 99 %: {statistics.mean(accuracies):.2f} % of the test images after "
+            f"{statistics.median(seconds):.1f} s of training,",
+            f"mean and median of {len(runs)} seeds not used for tuning "
+            f"({min(accuracies):.2f} to {max(accuracies):.2f} %, "
+            f"{min(seconds):.1f} to {max(seconds):.1f} s).",
+        ]
+    )
+
+
+def write(text, path=REPOSITORY / "README.md"):
+    """Put the table between the two markers."""
+    begin, end = MARKERS
+    readme = path.read_text(encoding="utf-8")
+    if begin not in readme or end not in readme:
+        sys.exit(f"{path} has no place for the table: put these two lines there:\n{begin}\n{end}")
+    pattern = re.escape(begin) + ".*?" + re.escape(end)
+    block = f"{begin}\n{text}\n{end}"
+    path.write_text(re.sub(pattern, lambda _: block, readme, flags=re.S), encoding="utf-8")
+
+
+def main():
+    rungs = fast.ladder()
+    setups = [*rungs, *extras(rungs[-1])]
+    returning, keeping = processes()
+    with returning, keeping:
+        seconds = measure(setups, returning, keeping)
+        floor = floor_seconds()
+        runs = []
+        for seed in SEEDS:
+            runs.append(keeping.submit(quick_run, seed).result())
+            print(f"seed {seed}: {runs[-1][0]:.1f} s, {runs[-1][1]:.2f} %", flush=True)
+    epochs = {name: time * 48_000 / TRAINING for name, time in seconds.items()}
+    text = table(epochs, len(rungs), floor, runs)
+    write(text)
+    print(f"\n{text}\n\nwritten into README.md")
+
+
+if __name__ == "__main__":
+    main()
