@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -107,39 +106,6 @@ def test_papers_are_in_the_bibliography(notebook):
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     papers = re.findall(r"https://(?:arxiv\.org/abs/|doi\.org/)([^)\s]+)", text)
     assert [paper for paper in papers if paper not in bibliography] == []
-
-
-def run_bootstrap(folder, url):
-    """Run the bootstrap cell in an empty folder, without pip, and import cnn from the result."""
-    source = stamp.bootstrap(url) + "\nimport cnn.shapes\nprint(cnn.shapes.__file__)"
-    source = source.replace('"pip", "install"', '"no_such_module", "install"')
-    return subprocess.run(
-        [sys.executable, "-c", source], cwd=folder, capture_output=True, text=True, timeout=120
-    )
-
-
-def test_bootstrap_fetches_the_course(tmp_path):
-    origin, empty = tmp_path / "origin", tmp_path / "empty"
-    for file in ["__init__.py", "shapes.py"]:
-        target = origin / "notebooks" / "cnn" / file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text((REPOSITORY / "notebooks" / "cnn" / file).read_text())
-    git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", "-C", origin]
-    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "course"]):
-        subprocess.run([*git, *command], check=True)
-    empty.mkdir()
-
-    for _ in ("first run", "after a restart of the kernel"):
-        done = run_bootstrap(empty, f"file://{origin}")
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.strip().startswith(str(empty))
-
-
-def test_bootstrap_says_what_failed(tmp_path):
-    done = run_bootstrap(tmp_path, f"file://{tmp_path}/nowhere")
-    assert done.returncode != 0
-    assert "Could not fetch the course" in done.stderr
-    assert "nowhere" in done.stderr
 
 
 def test_repository_address_stands_once():

@@ -7,7 +7,7 @@ predictions = {{
     "Conv2d(1, 8, kernel_size=3, stride=2)": {},
 }}
 """
-SETTINGS = 'settings = {{"odd kernel": {}, "even kernel": {}}}'
+CHOICES = 'choices = {{"odd kernel": {}, "even kernel": {}}}'
 LAYER = """
 def layer_by_hand(picture, weight, bias):
     maps = []
@@ -32,11 +32,11 @@ WRONG = {
         ("off by one", SHAPES.format("(16, 8, 23, 23)", "(16, 8, 27, 27)", "(16, 8, 12, 12)")),
     ],
     "halving": [
-        ("padding", SETTINGS.format("(5, 4, 2)", "(4, 2, 2)")),
-        ("floor", SETTINGS.format("(3, 0, 2)", "(2, 0, 2)")),
-        ("padding", SETTINGS.format("(3, 1, 2)", "(2, 1, 2)")),
-        ("stride", SETTINGS.format("(1, 0, 2)", "(2, 0, 2)")),
-        ("stride", SETTINGS.format("(3, 1, 2)", "(2, 8, 3)")),
+        ("padding", CHOICES.format("(5, 4, 2)", "(4, 2, 2)")),
+        ("floor", CHOICES.format("(3, 0, 2)", "(2, 0, 2)")),
+        ("padding", CHOICES.format("(3, 1, 2)", "(2, 1, 2)")),
+        ("stride", CHOICES.format("(1, 0, 2)", "(2, 0, 2)")),
+        ("stride", CHOICES.format("(3, 1, 2)", "(2, 8, 3)")),
     ],
     "layer_by_hand": [
         ("channels", LAYER.format("o, c", "maps += [result + bias[o] for result in results]")),
