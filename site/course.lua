@@ -17,7 +17,7 @@ end
 
 -- "Max-Pooling layers" and "max-pooling layer" are one term.
 local function normal(text)
-  return (text:lower():gsub("%s+", " "):gsub("s$", ""))
+  return (text:lower():gsub("%s+", " "):gsub("ches$", "ch"):gsub("s$", ""))
 end
 
 local terms = {}
