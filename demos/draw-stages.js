@@ -73,7 +73,9 @@ export class Stage {
     this.canvas = this.element.querySelector("canvas");
     this.mapMark = this.element.querySelector(".map-mark");
     this.pixelMark = this.element.querySelector(".pixel-mark");
-    this.area.addEventListener("pointermove", (event) => this.#point(event, false));
+    this.area.addEventListener("pointermove", (event) => {
+      if (event.pointerType !== "touch") this.#point(event, false); // a finger scrolls, then taps
+    });
     this.area.addEventListener("click", (event) => this.#point(event, true));
     this.area.addEventListener("keydown", (event) => this.#key(event));
   }
