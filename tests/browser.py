@@ -102,7 +102,8 @@ def browser():
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
         options += ["--remote-debugging-port=0", f"--user-data-dir={profile}", "--no-first-run"]
-        options += ["--disable-background-networking", "--remote-allow-origins=*"]
+        options += ["--disable-background-networking", "--disable-component-update"]
+        options += ["--disable-sync", "--remote-allow-origins=*"]
         process = subprocess.Popen(
             [find_browser(), *options, "about:blank"],
             stdout=subprocess.DEVNULL,
