@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 NBVAL  := --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg
 TIMED  := $(wildcard notebooks/08-*.ipynb) # measures time, so nothing else runs beside it
 
-.PHONY: help install run test lab lint outputs figures bench stamp site clean
+.PHONY: help install run test lab lint outputs figures export bench stamp site clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make lint     format and lint modules and notebooks"
 	@echo "make outputs  execute the notebooks and store the new outputs in them"
 	@echo "make figures  redraw images/"
+	@echo "make export   write the network of notebook 03 for demos/, after notebook 03 was run"
 	@echo "make bench    measure the speed of training, and write the table into README.md"
 	@echo "make stamp    write the repository's address from _quarto.yml into the notebooks"
 	@echo "make site     render the website into _site and the Markdown edition into _markdown"
@@ -48,6 +49,9 @@ outputs: $(VENV)/.installed
 
 figures: $(VENV)/.installed
 	cd notebooks && ../$(BIN)/python -m cnn.figures ../images
+
+export: $(VENV)/.installed
+	cd notebooks && ../$(BIN)/python -m cnn.export && ../$(BIN)/python -m cnn.export_explore
 
 bench: $(VENV)/.installed
 	$(BIN)/python tools/bench.py

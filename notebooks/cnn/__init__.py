@@ -1,4 +1,4 @@
 """The helper package of the course: what one notebook teaches, the later ones import from here.
 
-data, shapes and models stand alone; training, plotting and figures stand on them.
+data, shapes and models stand alone; all other modules stand on them.
 """
