@@ -1,8 +1,10 @@
 """The training script with real processes, and with what goes wrong on a cluster."""
 
 import csv
+import inspect
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +17,8 @@ import pytest
 import torch
 from torch.utils.data import DistributedSampler
 
-from cnn import train
+from cnn import train, training
+from cnn.data import REPOSITORY
 from cnn.distributed import World
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -48,12 +51,20 @@ def run(*arguments, code=0, **settings):
     return finish(start(*arguments, **settings), code)
 
 
-def start_pair(arguments, environments, **settings):
-    """Two processes as a batch system starts them, each with its own rank in the environment."""
+def start_pair(arguments, environments, limits=(None, None)):
+    """Processes as a batch system starts them, each with its own rank in the environment."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
-    return [start(*arguments, **settings, **meeting, **rank) for rank in environments]
+    return [
+        start(*arguments, limit=limit, **meeting, **rank)
+        for limit, rank in zip(limits, environments)
+    ]
+
+
+def small_files():
+    """Let the process write no file above 1 MB: stands in for a full disk, or a read-only one."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
 
 
 def slurm(rank):
@@ -128,6 +139,20 @@ def test_batch_systems(environment, alone, tmp_path):
     assert_nearly_same_weights(alone, tmp_path)
 
 
+def test_rank_0_prepares_the_data(tmp_path):
+    """The second process could not extract the archives: it may write no file above 1 MB."""
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for archive in (REPOSITORY / "data" / "MNIST" / "raw").glob("*.gz"):
+        (raw / archive.name).symlink_to(archive)
+    arguments = [*SMALL, "--data", tmp_path / "data", "--out", tmp_path / "run"]
+    ranks = [slurm(rank) | {"XDG_CACHE_HOME": str(tmp_path)} for rank in (0, 1)]
+    first, second = start_pair(arguments, ranks, limits=[None, small_files])
+    assert "from $CNN_DATA" in finish(first)
+    finish(second)
+    assert (raw / "train-images-idx3-ubyte").stat().st_size == 47_040_016
+
+
 def test_other_batches_give_other_weights(alone, tmp_path):
     """The comparison above can tell: one step fewer is far outside its tolerance."""
     run(*SMALL, "--seed=0", "--images=448", "--out", tmp_path)
@@ -189,16 +214,12 @@ def test_processes_that_never_come(tmp_path):
     assert "The 2 processes did not meet at 127.0.0.1:" in output
 
 
-def test_full_disk_loses_nothing(tmp_path):
+def test_full_disk_loses_nothing(alone, tmp_path):
     """A limit on the size of files stands in for a full disk: writing fails in the same place."""
-    run(*SMALL, "--out", tmp_path)
+    shutil.copytree(alone, tmp_path, dirs_exist_ok=True)
     before = (tmp_path / "checkpoint.pt").read_bytes()
     more = [*SMALL, "--epochs=2", "--out", tmp_path, "--resume"]
-
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
-
-    output = run(*more, limit=limit, code=1)
+    output = run(*more, limit=small_files, code=1)
     assert "Warning" in output
     assert "Make room" in output
     assert "epoch 2/2" in output
@@ -222,12 +243,20 @@ def test_unwritable_output(tmp_path):
 
 
 def test_a_finished_run_is_not_overwritten(alone):
-    assert "holds a run" in run(*SMALL, "--out", alone, code=1)
+    with pytest.raises(SystemExit, match="holds a run"):
+        train.main([*SMALL, "--out", str(alone)])
 
 
 def test_other_settings_are_refused(alone):
-    output = run(*SMALL, "--lr=0.1", "--out", alone, "--resume", code=1)
-    assert "lr 0.003, not 0.1" in output
+    with pytest.raises(SystemExit, match=r"lr 0\.003, not 0\.1"):
+        train.main([*SMALL, "--lr=0.1", "--out", str(alone), "--resume"])
+
+
+def test_same_recipe_as_the_notebook():
+    options = vars(train.parse([]))
+    taught = inspect.signature(training.train_network).parameters
+    for name in ("epochs", "lr", "batch_size"):
+        assert options[name] == taught[name].default
 
 
 def test_resume_without_a_checkpoint_starts(tmp_path):
@@ -272,3 +301,13 @@ def test_a_damaged_checkpoint(damage, checkpoints):
     damage(checkpoints / "checkpoint-previous.pt")
     with pytest.raises(train.RunError, match="No checkpoint"):
         train.newest(checkpoints, said.append)
+
+
+def test_a_run_goes_on_from_the_checkpoint_before(uninterrupted, tmp_path):
+    shutil.copytree(uninterrupted, tmp_path, dirs_exist_ok=True)
+    truncate(tmp_path / "checkpoint.pt")
+    (tmp_path / "weights.pt").unlink()
+    output = run(*LONGER, "--out", tmp_path, "--resume")
+    assert "checkpoint.pt is damaged" in output
+    assert "Going on from epoch 3, step 0" in output
+    assert_same_weights(uninterrupted, tmp_path)
