@@ -77,9 +77,10 @@ def test_flattening_channels_last_copies_nothing():
 
 def test_parameters():
     assert count_parameters(fast.FastCNN()) == count_parameters(CNN()) == 1_199_882
-    convolutions = 32 * 25 + 32 * 32 * 9 + 64 * 32 * 9
-    norms = 2 * (32 + 32 + 64)
-    assert count_parameters(fast.QuickNet()) == convolutions + norms + 64 * 36 * 10 + 10 == 51_754
+    convolutions = 16 * 25 + 16 * 16 * 9 + 32 * 16 * 9 + 32 * 32 * 9
+    norms = 2 * (16 + 16 + 32 + 32)
+    dense = 32 * 36 * 10 + 10
+    assert count_parameters(fast.QuickNet()) == convolutions + norms + dense == 28_250
 
 
 def test_schedule_by_hand():

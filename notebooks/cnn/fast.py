@@ -224,10 +224,11 @@ class Recipe(NamedTuple):
     """All that was chosen for the least time to 99 %."""
 
     crop: int = 2  # pixels left out on each side: 28 becomes 24
-    batch_size: int = 256
+    batch_size: int = 192
     epochs: float = 1
     lr: float = 0.015  # its peak
     warm_up: float = 0.2  # part of the steps in which the learning rate rises
+    betas: tuple = (0.85, 0.95)  # how slowly AdamW forgets gradients and their squares
     label_smoothing: float = 0.1
 
 
@@ -235,26 +236,29 @@ RECIPE = Recipe()
 
 
 class QuickNet(nn.Sequential):
-    """A small network that learns fast: three convolutions with batch norm, one dense layer.
+    """A small network that learns fast: four convolutions with batch norm, one dense layer.
 
     The first convolution has stride 2, so that no layer works on the full size.
-    Shapes: X float (N, 1, 24, 24) to logits float (N, 10). 51,754 parameters.
+    Shapes: X float (N, 1, 24, 24) to logits float (N, 10). 28,250 parameters.
     """
 
     def __init__(self):
         super().__init__(
-            nn.Conv2d(1, 32, kernel_size=5, stride=2, padding=2, bias=False),
-            nn.BatchNorm2d(32),
-            nn.ReLU(inplace=True),  # (N, 32, 12, 12)
-            nn.Conv2d(32, 32, kernel_size=3, padding=1, bias=False),
+            nn.Conv2d(1, 16, kernel_size=5, stride=2, padding=2, bias=False),
+            nn.BatchNorm2d(16),
+            nn.ReLU(inplace=True),  # (N, 16, 12, 12)
+            nn.Conv2d(16, 16, kernel_size=3, padding=1, bias=False),
             nn.MaxPool2d(2),
+            nn.BatchNorm2d(16),
+            nn.ReLU(inplace=True),  # (N, 16, 6, 6)
+            nn.Conv2d(16, 32, kernel_size=3, padding=1, bias=False),
             nn.BatchNorm2d(32),
             nn.ReLU(inplace=True),  # (N, 32, 6, 6)
-            nn.Conv2d(32, 64, kernel_size=3, padding=1, bias=False),
-            nn.BatchNorm2d(64),
-            nn.ReLU(inplace=True),  # (N, 64, 6, 6)
+            nn.Conv2d(32, 32, kernel_size=3, padding=1, bias=False),
+            nn.BatchNorm2d(32),
+            nn.ReLU(inplace=True),  # (N, 32, 6, 6)
             FlattenChannelsLast(),
-            nn.Linear(64 * 6 * 6, 10),  # (N, 10): logits
+            nn.Linear(32 * 6 * 6, 10),  # (N, 10): logits
         )
 
 
@@ -276,7 +280,7 @@ def train_quickly(X, y, recipe=RECIPE, seed=0):
     """Train a QuickNet on prepared images; returns (network, seconds of training)."""
     torch.manual_seed(seed)
     model = QuickNet().to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.lr, fused=True)
+    optimizer = torch.optim.AdamW(model.parameters(), betas=recipe.betas, fused=True)
     per_epoch = len(X) // recipe.batch_size
     steps = round(recipe.epochs * per_epoch)
     start = time.perf_counter()
