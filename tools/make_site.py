@@ -205,8 +205,9 @@ def finish(series, pages):
     """Add what Quarto does not write: llms.txt, the demos, search without a server, the edition."""
     shutil.rmtree(MARKDOWN / SITE.name, ignore_errors=True)
     unused = ["index.html", "404.md", "sitemap.xml", "robots.txt", "notebooks/*.ipynb"]
-    unused += [f"demos/*.{kind}" for kind in ("html", "css", "js", "json", "bin")]
-    for file in [file for name in unused for file in MARKDOWN.glob(name)]:
+    files = [file for name in unused for file in MARKDOWN.glob(name)]
+    files += [f for f in MARKDOWN.glob("demos/*") if f.suffix not in {".png", ".svg"}]
+    for file in files:
         file.unlink()
     for page in MARKDOWN.rglob("*.md"):
         page.write_text(plain(page.read_text(encoding="utf-8")), encoding="utf-8")
