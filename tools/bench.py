@@ -79,6 +79,8 @@ bench = None  # in each of the two processes
 
 def start(keep):
     global bench
+    # torch 2.14.1 compiles the view of 64-bit numbers as bytes wrongly: leave it uncompiled
+    fast.random_bytes = torch.compiler.disable(fast.random_bytes)
     bench = Bench(keep)
 
 
