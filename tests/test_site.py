@@ -130,6 +130,13 @@ def test_glossary_is_sorted_and_linked():
     assert [entry for entry in entries if "](notebooks/" not in entry] == []
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_paper_is_in_the_bibliography(path):
+    known = (REPOSITORY / "references.bib").read_text(encoding="utf-8")
+    papers = r"https://(?:arxiv\.org/abs|doi\.org|jmlr\.org/papers|distill\.pub)/([^)\s]+)"
+    assert [name for name in re.findall(papers, source_of(path)) if name not in known] == []
+
+
 def test_templates_ask_no_other_host():
     sources = [f for f in (REPOSITORY / "site").iterdir() if f.suffix in {".html", ".lua", ".scss"}]
     for file in [*sources, REPOSITORY / "_quarto.yml"]:
