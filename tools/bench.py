@@ -79,6 +79,8 @@ bench = None  # in each of the two processes
 
 def start(keep):
     global bench
+    # a spawned process would spawn the workers of its DataLoader too: use the system's default
+    multiprocessing.set_start_method(None, force=True)
     # torch 2.14.1 compiles the view of 64-bit numbers as bytes wrongly: leave it uncompiled
     fast.random_bytes = torch.compiler.disable(fast.random_bytes)
     bench = Bench(keep)
