@@ -63,8 +63,10 @@ def surroundings(path):
     namespace = {}
     for cell in rules.code_cells(read(path))[1:]:
         if "exercise" not in cell.metadata.get("tags", []):
-            body = [node for node in ast.parse(cell.source).body if isinstance(node, kinds)]
-            exec(compile(ast.Module(body, []), "<notebook>", "exec"), namespace)
+            for node in ast.parse(cell.source).body:
+                if isinstance(node, kinds):
+                    with contextlib.suppress(NameError):  # a default that is computed in a cell
+                        exec(compile(ast.Module([node], []), "<notebook>", "exec"), namespace)
     return namespace
 
 

@@ -36,8 +36,6 @@ TAUGHT = {
     "07-vit": ["PatchEmbedding", "attention", "MultiHeadAttention", "EncoderBlock", "ViT"],
 }
 
-WITHOUT_EXERCISES = {"08-scaling"}  # until they are written
-
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
 def path(request):
@@ -75,9 +73,8 @@ def test_rule(rule, notebook):
     assert rule(notebook) == []
 
 
-def test_enough_to_do(notebook, path):
-    if path.stem not in WITHOUT_EXERCISES:
-        assert checks.enough_to_do(notebook) == []
+def test_enough_to_do(notebook):
+    assert checks.enough_to_do(notebook) == []
 
 
 def test_definitions_match_the_package(notebook, path):
