@@ -22,7 +22,6 @@ from cnn.models import CNN
 REPOSITORY = Path(__file__).parents[1]
 DEMOS = REPOSITORY / "demos"
 VECTORS = REPOSITORY / "tests" / "vectors"
-AXE = "axe-core@4.14.1"
 MAX_FIRST_LOAD = 3_000_000
 
 # --- the export ----------------------------------------------------------------------------------
@@ -568,19 +567,6 @@ def test_the_sites_choice_of_colours_is_followed(demo, address):
     open_demo(demo, address)
     assert demo.run("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 30)"
     demo.run("localStorage.removeItem('quarto-color-scheme')")
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory):
-    """The source of axe-core."""
-    folder = tmp_path_factory.mktemp("axe")
-    if not shutil.which("npm"):
-        pytest.skip("npm, which brings axe-core, is not on PATH")
-    done = subprocess.run(["npm", "pack", AXE], cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"npm could not fetch {AXE}")
-    shutil.unpack_archive(next(folder.glob("*.tgz")), folder)
-    return (folder / "package" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

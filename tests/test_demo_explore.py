@@ -20,7 +20,6 @@ from cnn.shapes import output_size
 
 REPOSITORY = Path(__file__).parents[1]
 DEMOS = REPOSITORY / "demos"
-AXE = "axe-core@4.14.1"
 RANGES = {"N": (3, 28), "F": (1, 7), "S": (1, 5), "P": (0, 4), "D": (1, 4)}
 
 # --- the numbers, in Node ------------------------------------------------------------------------
@@ -577,19 +576,6 @@ def test_nothing_sticks_out_of_a_narrow_page(page, address, query, width):
     page.resize(width)
     page.open(address + query, settle=0.3)
     assert page.run("document.documentElement.scrollWidth") <= width
-
-
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory):
-    """The source of axe-core."""
-    folder = tmp_path_factory.mktemp("axe")
-    if not shutil.which("npm"):
-        pytest.skip("npm, which brings axe-core, is not on PATH")
-    done = subprocess.run(["npm", "pack", AXE], cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"npm could not fetch {AXE}")
-    shutil.unpack_archive(next(folder.glob("*.tgz")), folder)
-    return (folder / "package" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])

@@ -10,6 +10,7 @@ import pytest
 import stamp
 
 import cnn.data
+import cnn.fast
 import cnn.figures
 import cnn.models
 import cnn.plotting
@@ -18,7 +19,15 @@ import cnn.training
 
 REPOSITORY = Path(__file__).parents[1]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
-MODULES = [cnn.figures, cnn.plotting, cnn.data, cnn.models, cnn.shapes, cnn.training]
+MODULES = [
+    cnn.figures,
+    cnn.plotting,
+    cnn.data,
+    cnn.models,
+    cnn.shapes,
+    cnn.training,
+    cnn.fast,
+]
 
 # What each notebook must define in full, and the package must hold.
 TAUGHT = {
@@ -33,6 +42,27 @@ TAUGHT = {
     "03-training": ["CNN", "MLP", "Epoch", "train_one_epoch", "evaluate", "train_network"],
     "05-resnet": ["ResidualBlock", "residual_stage", "ResNet"],
     "06-unet": ["double_convolution", "UNet"],
+    "08-scaling": [
+        "Setup",
+        "image_loader",
+        "forward",
+        "optimizer_step",
+        "count_right",
+        "Slice",
+        "time_in_turns",
+        "random_bytes",
+        "FastDropout",
+        "FlattenChannelsLast",
+        "FastCNN",
+        "training_multiply_adds",
+        "matrix_speed",
+        "Recipe",
+        "QuickNet",
+        "schedule",
+        "prepare",
+        "train_quickly",
+        "percent_right",
+    ],
     "07-vit": ["PatchEmbedding", "attention", "MultiHeadAttention", "EncoderBlock", "ViT"],
 }
 

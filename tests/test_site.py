@@ -32,7 +32,6 @@ PAGES = sorted([*REPOSITORY.glob("*.qmd"), *(REPOSITORY / "hpc").glob("*.qmd")])
 DEMOS = [REPOSITORY / "demos" / name for name in ("draw.html", "explore.html")]
 CONFIG = yaml.safe_load((REPOSITORY / "_quarto.yml").read_text())
 FONT = REPOSITORY / "site" / "math.woff"
-AXE = "axe-core@4.14.1"
 MAX_PAGE = 1_500_000
 
 # --- without Quarto ------------------------------------------------------------------------------
@@ -320,19 +319,6 @@ def screen(page):
     page.media(prefers_color_scheme="light")
     page.resize(1280)
     return page
-
-
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory):
-    """The source of axe-core."""
-    folder = tmp_path_factory.mktemp("axe")
-    if not shutil.which("npm"):
-        pytest.skip("npm, which brings axe-core, is not on PATH")
-    done = subprocess.run(["npm", "pack", AXE], cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"npm could not fetch {AXE}")
-    shutil.unpack_archive(next(folder.glob("*.tgz")), folder)
-    return (folder / "package" / "axe.min.js").read_text(encoding="utf-8")
 
 
 def html_pages():

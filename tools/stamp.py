@@ -1,8 +1,11 @@
-"""Write the badge line and the bootstrap cell of every notebook from `repo-url` in _quarto.yml.
+"""Write the badge, the bootstrap cell and the links to demos/ of every notebook from `repo-url`.
+
+The address stands in _quarto.yml.
 
 Also drops the metadata that editors leave behind: only the kernel's name and the tags stay.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -71,8 +74,14 @@ def badge(name, url):
     return f"**[▶ Open in Colab]({colab})**"
 
 
+def pages_url(url):
+    """Where the site stands, which is where a notebook links to the pages of demos/."""
+    owner, repository = url.rstrip("/").split("/")[-2:]
+    return f"https://{owner}.github.io/{repository}/"
+
+
 def stamped(notebook, name, url):
-    """Change the notebook in place: badge below the title, bootstrap in the first code cell."""
+    """Change the notebook in place: badge below the title, bootstrap cell, links to demos/."""
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -85,6 +94,10 @@ def stamped(notebook, name, url):
     notebook.cells[0].source = "\n\n".join(filter(None, [title, badge(name, url), rest]))
     first_code = next(cell for cell in notebook.cells if cell.cell_type == "code")
     first_code.source = bootstrap(url)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            demos = r"https://[\w.-]+\.github\.io/[\w.-]+/(?=demos/)"
+            cell.source = re.sub(demos, pages_url(url), cell.source)
     return notebook
 
 

@@ -29,7 +29,7 @@ def objectives(series):
 
 def exercises(series):
     """A table of all exercises, each linked, with the misconceptions that its check names."""
-    lines = ["| | Exercise | What its check recognises |", "|---|---|---|"]
+    lines = ["| Lesson | Exercise | What its check recognises |", "|---|---|---|"]
     for lesson in series:
         number, caught = lesson.path.stem[:2], misconceptions(lesson.path.stem[:2])
         for title, name in headings(lesson.path):

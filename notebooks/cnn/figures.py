@@ -1174,7 +1174,7 @@ def series():
         ("05", "ResNet", "a shortcut past every two layers", INPUT, _card_of_shortcuts),
         ("06", "U-Net", "a class for every pixel", KERNEL, _card_of_a_scene),
         ("07", "ViT", "patches that attend to each other", OUTPUT, _card_of_patches),
-        ("08", "scaling", "to come: one batch, many processes", ACCENT, _card_of_processes),
+        ("08", "scaling", "one batch, many processes", ACCENT, _card_of_processes),
     ]
     width, height = CARD
     figure, ax = canvas(4 * (width + 0.2), 2 * (height + 0.2))
