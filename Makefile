@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 NBVAL  := --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg
+SPREAD := -n auto --maxprocesses 8 --dist loadscope # a file at a time on each core
 TIMED  := $(wildcard notebooks/08-*.ipynb) # measures time, so nothing else runs beside it
 
 .PHONY: help install run test lab lint outputs figures export bench stamp site clean
@@ -32,8 +33,8 @@ run: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -v $(NBVAL) -n auto --maxprocesses 8 --dist loadscope \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SPREAD) tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -v $(NBVAL) $(SPREAD) \
 	  $(filter-out $(TIMED),$(wildcard notebooks/*.ipynb))
 	$(BIN)/python -m pytest -v $(NBVAL) $(TIMED)
 
