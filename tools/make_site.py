@@ -88,9 +88,9 @@ def repo_url():
     return re.search(r"^ +repo-url: (\S+)", config, re.M)[1]
 
 
-def pages_url():
-    """The GitHub Pages of the repository: with it, notebooks link to the demos."""
-    owner, name = repo_url().rstrip("/").split("/")[-2:]
+def pages_url(url=None):
+    """The GitHub Pages of the repository, where notebooks find the demos."""
+    owner, name = (url or repo_url()).rstrip("/").split("/")[-2:]
     return f"https://{owner}.github.io/{name}/"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 import yaml
+from make_site import pages_url
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -72,12 +73,6 @@ def badge(name, url):
     slug = url.removeprefix("https://github.com/")
     colab = f"https://colab.research.google.com/github/{slug}/blob/main/notebooks/{name}"
     return f"**[▶ Open in Colab]({colab})**"
-
-
-def pages_url(url):
-    """Where the site stands, which is where a notebook links to the pages of demos/."""
-    owner, repository = url.rstrip("/").split("/")[-2:]
-    return f"https://{owner}.github.io/{repository}/"
 
 
 def stamped(notebook, name, url):
