@@ -1,6 +1,6 @@
 """The look of the course, and the few plots that several notebooks draw.
 
-The style is ambivalent's (https://pypi.org/project/ambivalent/), with text dark enough for WCAG AA
+The style is ambivalent's (the package ambivalent), with text dark enough for WCAG AA
 and colours that survive colour-blindness and greyscale (M. Okabe and K. Ito, 2008).
 """
 
