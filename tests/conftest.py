@@ -1,5 +1,6 @@
 """What the tests of several pages share."""
 
+import json
 import shutil
 import subprocess
 
@@ -10,7 +11,7 @@ AXE = "axe-core@4.14.1"
 
 @pytest.fixture(scope="session")
 def axe(tmp_path_factory):
-    """The source of axe-core."""
+    """A function that gives the violations axe-core finds on an open page."""
     folder = tmp_path_factory.mktemp("axe")
     if not shutil.which("npm"):
         pytest.skip("npm, which brings axe-core, is not on PATH")
@@ -18,4 +19,13 @@ def axe(tmp_path_factory):
     if done.returncode:
         pytest.skip(f"npm could not fetch {AXE}")
     shutil.unpack_archive(next(folder.glob("*.tgz")), folder)
-    return (folder / "package" / "axe.min.js").read_text(encoding="utf-8")
+    source = (folder / "package" / "axe.min.js").read_text(encoding="utf-8")
+
+    def violations(page, options=None):
+        page.run(source + "; null")
+        return page.run(
+            f"axe.run({json.dumps(options or {})}).then(r => r.violations.map("
+            "v => [v.id, v.help, v.nodes.slice(0, 4).map(n => n.html.slice(0, 200))]))"
+        )
+
+    return violations
