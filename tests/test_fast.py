@@ -12,12 +12,19 @@ from cnn.models import CNN
 from cnn.shapes import count_parameters
 
 
-def test_random_bytes_use_every_bit():
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_random_bits_are_uniform_and_independent_of_each_other(bits):
     torch.manual_seed(0)
-    counts = fast.random_bytes(256_001).long().bincount(minlength=256)
-    assert counts.sum() == 256_001
-    chi_squared = ((counts - 1000) ** 2 / 1000).sum().item()  # 255 degrees of freedom
-    assert 255 - 5 * math.sqrt(2 * 255) < chi_squared < 255 + 5 * math.sqrt(2 * 255)
+    n, values = 256_001, 2**bits
+    numbers = fast.random_bits(n, bits).long()
+    assert numbers.shape == (n,)
+    n_bytes = 8 * math.ceil(n * bits / 64)
+    for apart in (1, n_bytes):  # neighbours; two parts of the same byte
+        pairs = values * numbers[apart:] + numbers[:-apart]
+        counts = pairs.bincount(minlength=values**2)
+        expected, freedom = len(pairs) / values**2, values**2 - 1
+        chi_squared = ((counts - expected) ** 2 / expected).sum().item()
+        assert abs(chi_squared - freedom) < 5 * math.sqrt(2 * freedom)
 
 
 @pytest.mark.parametrize("p", [0.25, 0.5])
@@ -31,10 +38,10 @@ def test_dropout_gives_zero_or_the_value_over_one_minus_p(p):
     assert abs(kept.float().mean().item() - (1 - p)) < error
 
 
-@pytest.mark.parametrize("p", [0.25, 0.5])
-def test_dropout_keeps_exactly_that_part_of_all_bytes(p, monkeypatch):
-    every_byte = torch.arange(256, dtype=torch.uint8)
-    monkeypatch.setattr(fast, "random_bytes", lambda n: every_byte[:n])
+@pytest.mark.parametrize("p", [1 / 2, 1 / 4, 1 / 16])
+def test_dropout_keeps_exactly_that_part_of_all_numbers(p, monkeypatch):
+    every_number = torch.arange(256, dtype=torch.uint8)
+    monkeypatch.setattr(fast, "random_bits", lambda n, bits: every_number[:n] & (2**bits - 1))
     assert (fast.FastDropout(p)(torch.ones(256)) != 0).sum() == 256 * (1 - p)
 
 
@@ -52,8 +59,8 @@ def test_dropout_does_nothing_when_the_network_is_used():
 
 
 @pytest.mark.parametrize("p", [0.3, 1, -0.25])
-def test_dropout_refuses_what_bytes_cannot_do(p):
-    with pytest.raises(ValueError, match="whole number"):
+def test_dropout_refuses_what_a_few_bits_cannot_do(p):
+    with pytest.raises(ValueError, match="1/2, 1/4 or 1/16"):
         fast.FastDropout(p)
 
 
@@ -81,6 +88,10 @@ def test_parameters():
     norms = 2 * (16 + 16 + 32 + 32)
     dense = 32 * 36 * 10 + 10
     assert count_parameters(fast.QuickNet()) == convolutions + norms + dense == 28_250
+    convolutions = 16 * 25 + 32 * 16 * 9 + 64 * 32 * 9 + 64 * 64 * 9
+    norms = 2 * (16 + 32 + 64 + 64)
+    dense = 64 * 25 * 10 + 10
+    assert count_parameters(fast.QuickNet(fast.FOR_99_5)) == convolutions + norms + dense == 76_666
 
 
 def test_schedule_by_hand():
@@ -160,7 +171,7 @@ def test_counting_while_training_sees_every_image_once():
 def test_quick_training_learns_and_repeats():
     torch.manual_seed(0)
     y = torch.arange(512) % 10
-    X = torch.randn(10, 1, 24, 24)[y] + 0.1 * torch.randn(512, 1, 24, 24)
+    X = torch.randn(10, 1, 28, 28)[y] + 0.1 * torch.randn(512, 1, 28, 28)
     recipe = fast.Recipe(batch_size=64, epochs=2)
     model, seconds = fast.train_quickly(X, y, recipe, seed=1)
     again, _ = fast.train_quickly(X, y, recipe, seed=1)
@@ -169,7 +180,42 @@ def test_quick_training_learns_and_repeats():
     assert torch.allclose(model[0].weight, again[0].weight, atol=1e-3)
 
 
-def test_prepare_crops_and_scales():
-    X = torch.full((2, 1, 28, 28), 0.1307 + 0.3081)
-    assert fast.prepare(X, crop=2).shape == (2, 1, 24, 24)
-    assert torch.allclose(fast.prepare(X, crop=2), torch.ones(()), atol=1e-6)
+def test_batches_move_until_the_calm_part(monkeypatch):
+    moves = []
+
+    def window(X, crop, down=0, right=0):
+        moves.append((down, right))
+        return X[:, :, crop:-crop, crop:-crop]
+
+    monkeypatch.setattr(fast, "window", window)
+    X, y = torch.rand(160, 1, 28, 28), torch.arange(160) % 10
+    fast.train_quickly(X, y, fast.FOR_99_5._replace(batch_size=16, groups=8, epochs=1))
+    assert set(moves[: 7 * 8]) == {(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)}
+    assert set(moves[7 * 8 :]) == {(0, 0)}
+    assert len(moves) == 10 * 8
+
+
+def test_window_moves_down_and_right():
+    X = torch.arange(36.0).view(1, 1, 6, 6)
+    assert fast.window(X, crop=2).tolist() == [[[[14, 15], [20, 21]]]]
+    assert fast.window(X, 2, down=1, right=-2).tolist() == [[[[18, 19], [24, 25]]]]
+
+
+def test_prepare():
+    X = torch.tensor([0.1307, 0.1307 + 0.3081])
+    assert torch.allclose(fast.prepare(X), torch.tensor([0.0, 1.0]), atol=1e-6)
+
+
+def test_percent_right_looks_through_the_window():
+    class Corner(nn.Module):
+        """Answers 1 where the first pixel of the window is white, else 0."""
+
+        def forward(self, X):
+            white = (X[:, 0, 0, 0] > 0).float()
+            return torch.stack([1 - white, white], dim=1)
+
+    X = torch.zeros(4, 1, 28, 28)
+    X[0, 0, 4, 4] = 1  # the first pixel, with a crop of 4
+    X[1, 0, 0, 0] = 1  # outside the window
+    y = torch.tensor([1, 0, 0, 1])
+    assert fast.percent_right(Corner(), X, y, fast.FOR_99_5) == 75
