@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -66,10 +67,15 @@ class Bench:
         self.slices[setup.name]()
         return time.perf_counter() - start
 
+    @cached_property
+    def whole_images(self):
+        """Images and labels of the training part, and of the test set."""
+        training = as_tensors(self.mnist, self.parts[0].indices)
+        return training, as_tensors(load_mnist(train=False))
+
     def quick_run(self, recipe, seed):
         """(seconds, percent right on the test set) of one quick training."""
-        X, y = as_tensors(self.mnist, self.parts[0].indices)
-        X_test, y_test = as_tensors(load_mnist(train=False))
+        (X, y), (X_test, y_test) = self.whole_images
         model, seconds = fast.train_quickly(X, y, recipe, seed)
         return seconds, fast.percent_right(model, X_test, y_test, recipe)
 
