@@ -61,7 +61,7 @@ function explain(error) {
   const problem = error instanceof DataError ? error.message : `${error}`;
   return (
     `The network could not be loaded: ${problem}. Reload the page. If that doesn’t help and the ` +
-    "page is yours: run notebook 03, then “python -m cnn.export” in the folder notebooks."
+    "page is yours: run the lesson on training, then “python -m cnn.export” in the folder notebooks."
   );
 }
 

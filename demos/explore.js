@@ -434,7 +434,7 @@ function listenToCrop() {
 // --- the controls --------------------------------------------------------------------------------
 
 function fillChoices() {
-  const learned = Object.assign(document.createElement("optgroup"), { label: "learned in lesson 03" });
+  const learned = Object.assign(document.createElement("optgroup"), { label: "learned in the lesson on training" });
   learned.append(...data.learned.map((_, i) => new Option(`learned kernel ${i}`, `learned-${i}`)));
   $("kernel-choice").append(
     ...Object.entries(KERNEL_NAMES).map(([name, words]) => new Option(words, name)),

@@ -1,5 +1,5 @@
 /**
- * The CNN of notebook 03, computed in plain JavaScript.
+ * The CNN of the lesson on training, computed in plain JavaScript.
  *
  * Nothing here knows of a page, so Node can run it too. Feature maps are Float32Arrays in the order
  * of PyTorch, (C, H, W); sums are taken in double precision.
@@ -33,7 +33,7 @@ export function readWeights(manifest, buffer) {
   checkContent(manifest, buffer);
   const found = Object.fromEntries(manifest.tensors.map(({ name, shape }) => [name, shape]));
   if (JSON.stringify(found) !== JSON.stringify(SHAPES)) {
-    throw new DataError("weights.json describes another network than that of notebook 03");
+    throw new DataError("weights.json describes another network than that of the lesson on training");
   }
   const values = fromHalf(buffer);
   const weights = {};

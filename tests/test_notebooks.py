@@ -40,9 +40,9 @@ TAUGHT = {
         "walk",
     ],
     "03-training": ["CNN", "MLP", "Epoch", "train_one_epoch", "evaluate", "train_network"],
-    "05-resnet": ["ResidualBlock", "residual_stage", "ResNet"],
-    "06-unet": ["double_convolution", "UNet"],
-    "08-scaling": [
+    "07-resnet": ["ResidualBlock", "residual_stage", "ResNet"],
+    "08-unet": ["double_convolution", "UNet"],
+    "11-scaling": [
         "Setup",
         "image_loader",
         "forward",
@@ -64,7 +64,7 @@ TAUGHT = {
         "train_quickly",
         "percent_right",
     ],
-    "07-vit": ["PatchEmbedding", "attention", "MultiHeadAttention", "EncoderBlock", "ViT"],
+    "09-vit": ["PatchEmbedding", "attention", "MultiHeadAttention", "EncoderBlock", "ViT"],
 }
 
 

@@ -1,4 +1,4 @@
-"""Measure the ladder of notebook 08 and the time to 99 %, and write the table into README.md.
+"""Measure the ladder of the lesson on scaling and the time to 99 %, and write the table into README.md.
 
 The works take turns, so that a busy machine slows all of them alike; medians count. Two processes
 take part: one as it is, one whose C library keeps freed memory (that cannot be undone).
@@ -144,7 +144,7 @@ def table(epochs, n_rungs, floor, runs):
         f"{torch.get_num_threads()} threads, bfloat16 {'in hardware' if BFLOAT16 else 'not used'}, "
         f"torch {torch.__version__.partition('+')[0]}.",
         "",
-        "| Recipe of notebook 08 for | Seconds of training | Right on the test set |",
+        "| Recipe of the lesson on scaling for | Seconds of training | Right on the test set |",
         "|---|---:|---:|",
     ]
     for goal, results in runs.items():

@@ -1,6 +1,6 @@
-"""Write the network of notebook 03 for the page that runs it in the browser.
+"""Write the network of the lesson on training for the page that runs it in the browser.
 
-    python -m cnn.export            # in notebooks/, after notebook 03
+    python -m cnn.export            # in notebooks/, after the lesson on training
 
 demos/weights.bin holds the parameters in half precision, in the order of the state_dict, and
 demos/weights.json what they are and how well they read. demos/digits.bin and digits.json hold test
@@ -28,7 +28,7 @@ FIRST_DIGITS = 100  # test digits that the page shows in turn
 WRONG_DIGITS = 60  # at most, of those that the network gets wrong
 COMPARED = 1000  # test digits whose logits are stored
 SURE = 0.8  # below this probability the page says that the network is guessing
-LOWEST_ACCURACY = 95  # percent; the network of notebook 03 reads 98 to 99
+LOWEST_ACCURACY = 95  # percent; the network of the lesson on training reads 98 to 99
 
 
 class ExportError(RuntimeError):
@@ -39,7 +39,7 @@ def main(arguments=None):
     """Run from the command line; ends with 0, or 1 after an error."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument(
-        "--weights", type=Path, help="state_dict to export (default: notebook 03's)"
+        "--weights", type=Path, help="state_dict to export (default: the lesson on training's)"
     )
     parser.add_argument("--demos", type=Path, default=REPOSITORY / "demos")
     parser.add_argument("--vectors", type=Path, default=REPOSITORY / "tests" / "vectors")
@@ -57,7 +57,7 @@ def trained_network(path):
     Raises:
         ExportError: the file is missing, damaged, or holds another network.
     """
-    run = "Run notebook 03, which saves it: python tools/run_series.py --in-place 03"
+    run = "Run the lesson on training, which saves it: python tools/run_series.py --in-place 03"
     if not path.exists():
         raise ExportError(f"There is no trained network at {path}.\n{run}")
     model = CNN()
@@ -65,7 +65,7 @@ def trained_network(path):
         model.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
     except Exception as error:  # torch.load raises many kinds for a damaged file
         raise ExportError(
-            f"{path} does not hold the CNN of notebook 03 ({error}).\n{run}"
+            f"{path} does not hold the CNN of the lesson on training ({error}).\n{run}"
         ) from error
     return model.eval()
 
@@ -81,8 +81,8 @@ def export(model, X, y, demos, vectors):
     report = quality(logits, y)
     if report["accuracy"] < LOWEST_ACCURACY:
         raise ExportError(
-            f"The network reads {report['accuracy']} % of the test digits, and that of notebook 03 "
-            "98 to 99 %. Run notebook 03 to the end, then export again."
+            f"The network reads {report['accuracy']} % of the test digits, and that of the lesson on training "
+            "98 to 99 %. Run the lesson on training to the end, then export again."
         )
     demos.mkdir(parents=True, exist_ok=True)
     vectors.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Write what the convolution explorer shows: ten digits, and the kernels that notebook 03 learned.
+"""Write what the convolution explorer shows: ten digits, and the kernels that the lesson on training learned.
 
     python -m cnn.export_explore    # in notebooks/, after python -m cnn.export
 

@@ -1,4 +1,4 @@
-"""What makes training fast on a CPU: the ladder of notebook 08, and a network for 99 % in seconds.
+"""What makes training fast on a CPU: the ladder of the lesson on scaling, and a network for 99 % in seconds.
 
 `make bench` measures both and writes what it found into README.md.
 """
@@ -59,7 +59,7 @@ class FlattenChannelsLast(nn.Module):
 
 
 class FastCNN(nn.Sequential):
-    """The CNN of notebook 03, computed with less effort; 1,199,882 parameters as there.
+    """The CNN of the lesson on training, computed with less effort; 1,199,882 parameters as there.
 
     Dropout comes after flattening, and ReLU after max-pooling: both give the same numbers as the
     other way round. With flatten=FlattenChannelsLast the columns of the first dense layer have

@@ -539,7 +539,7 @@ def untrained_stages(digit):
 
 
 def block_diagram():
-    """The CNN of notebook 03, before training: a digit, real maps of each stage, ten outputs."""
+    """The CNN of the lesson on training, before training: a digit, real maps of each stage, ten outputs."""
     figure, ax = canvas(9.9, 4.25)
     stages, scale, middle = untrained_stages(nine()), 0.05, 1.95
     layers = [layer for layer, _ in stages]
@@ -826,7 +826,7 @@ def recorded_unet(model, X):
 
 
 def unet(model=None, scene=None):
-    """The U-Net of notebook 06 with the maps it makes of a scene; untrained if none is given.
+    """The U-Net of the lesson on the U-Net with the maps it makes of a scene; untrained if none is given.
 
     Args:
         model: a UNet with three widths and skips; scene: float (1, H, W).
@@ -1298,7 +1298,7 @@ def fitted_scores(digit, n=1000):
     """Ten scores for a digit from the maps of the untrained CNN and a last layer that is fitted.
 
     The last layer solves a least squares problem over n training digits: quick, and the same on
-    every machine, which the training in notebook 03 is not.
+    every machine, which the training in the lesson on training is not.
     """
     torch.manual_seed(0)
     network = torch.nn.Sequential(*list(CNN())[:5])  # up to the max-pool

@@ -9,7 +9,7 @@ from torch import nn
 
 
 class CNN(nn.Sequential):
-    """Two convolutions, one max-pool, two dense layers: the classifier of notebook 03.
+    """Two convolutions, one max-pool, two dense layers: the classifier of the lesson on training.
 
     Shapes: X float (N, 1, 28, 28) to logits float (N, 10). 1,199,882 parameters.
     """
@@ -31,7 +31,7 @@ class CNN(nn.Sequential):
 
 
 class MLP(nn.Sequential):
-    """Dense layers only, with about as many parameters as CNN: the baseline of notebook 03.
+    """Dense layers only, with about as many parameters as CNN: the baseline of the lesson on training.
 
     Shapes: X float (N, 1, 28, 28) to logits float (N, 10). 1,205,830 parameters with 770 units.
     """
@@ -50,7 +50,7 @@ class MLP(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """y = ReLU(F(x, {W}) + x), where F is two 3 × 3 convolutions with batch norm: notebook 05.
+    """y = ReLU(F(x, {W}) + x), where F is two 3 × 3 convolutions with batch norm: the lesson on residual networks.
 
     Shapes: x float (N, in_channels, H, W) to float (N, out_channels, H / stride, W / stride), the
     size rounded up. Where the shapes of x and F(x) differ, the shortcut is a projection: a 1 × 1
@@ -89,7 +89,7 @@ def residual_stage(n, in_channels, out_channels, stride, shortcut):
 
 
 class ResNet(nn.Sequential):
-    """The small residual network of notebook 05: 6n + 2 layers with weights, n blocks per stage.
+    """The small residual network of the lesson on residual networks: 6n + 2 layers with weights, n blocks per stage.
 
     Shapes: X float (N, 1, H, W) to logits float (N, 10). With shortcut=False it is the plain
     network of the same depth and width.
@@ -130,7 +130,7 @@ def double_convolution(in_channels, out_channels):
 
 
 class UNet(nn.Module):
-    """The small U-Net of notebook 06: encoder, decoder, and skips that concatenate.
+    """The small U-Net of the lesson on the U-Net: encoder, decoder, and skips that concatenate.
 
     Shapes: X float (N, 1, H, W) to logits float (N, n_classes, H, W); H and W must be multiples of
     2 ** (len(widths) - 1). With skips=False the up-convolutions make twice as many maps instead, so
@@ -239,7 +239,7 @@ class EncoderBlock(nn.Module):
 
 
 class ViT(nn.Module):
-    """The vision transformer of notebook 07: patches, class token, positions, encoder blocks.
+    """The vision transformer of the lesson on vision transformers: patches, class token, positions, encoder blocks.
 
     Shapes: X float (N, 1, 28, 28) to logits float (N, 10). 19,658 parameters by default. With
     positions=False the position embeddings are zero and stay so.

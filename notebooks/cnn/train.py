@@ -1,4 +1,4 @@
-"""The training run of notebook 03 as a script, in one process or in many.
+"""The training run of the lesson on training as a script, in one process or in many.
 
     python -m cnn.train                                   # one process
     torchrun --nproc-per-node=2 -m cnn.train              # two on this machine

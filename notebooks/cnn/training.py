@@ -1,4 +1,4 @@
-"""The training run of notebook 03, and what makes it quick on a CPU."""
+"""The training run of the lesson on training, and what makes it quick on a CPU."""
 
 import ctypes
 import sys

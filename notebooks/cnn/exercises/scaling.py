@@ -1,4 +1,4 @@
-"""The exercises of notebook 08: the parts of the processes, their gradients, a larger batch."""
+"""The exercises of the lesson on scaling: the parts of the processes, their gradients, a larger batch."""
 
 import math
 
@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DistributedSampler
 
-from cnn.checks import compare, exercise
+from cnn.exercises.checking import compare, exercise
 
 
 @exercise(

@@ -1,10 +1,10 @@
-"""The exercises of notebook 07: length, scale and heads of attention, and what it cannot tell."""
+"""The exercises of the lesson on vision transformers: length, scale and heads of attention, and what it cannot tell."""
 
 import math
 
 import torch.nn.functional as F
 
-from cnn.checks import Wrong, call, compare, exercise, show_call
+from cnn.exercises.checking import Wrong, call, compare, exercise, show_call
 
 
 @exercise(

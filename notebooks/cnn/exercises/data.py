@@ -1,10 +1,10 @@
-"""The exercises of notebook 01: tensors, parts, batches, shuffling, standardising."""
+"""The exercises of the lesson on data: tensors, parts, batches, shuffling, standardising."""
 
 import torch
 from torch.utils.data import Subset
 from torchvision.transforms import ToTensor
 
-from cnn.checks import Wrong, call, compare, exercise, predict, same
+from cnn.exercises.checking import Wrong, call, compare, exercise, predict, same
 
 
 @exercise(
@@ -97,7 +97,7 @@ def _part(draw):
         "A batch of one-channel images has four axes, (N, C, H, W), also when it is the last.",
     ],
     why="A loop that assumes batches of equal size drops these images, stops at the last batch, or"
-    " averages wrongly. Notebook 03 weights the loss by the size of the batch for this reason.",
+    " averages wrongly. The lesson on training weights the loss by the size of the batch for this reason.",
     misconceptions={
         "floor": "rounding down leaves the last images out. They make one more batch, a smaller"
         " one.",

@@ -1,10 +1,10 @@
-"""The exercises of notebook 04: saliency, Grad-CAM, what moves with a digit, a step to a class."""
+"""The exercises of the lesson on features: saliency, Grad-CAM, what moves with a digit, a step to a class."""
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cnn.checks import compare, exercise
+from cnn.exercises.checking import compare, exercise
 from cnn.shapes import receptive_field
 
 

@@ -1,4 +1,4 @@
-"""The exercises of notebook 03: the loss, the step, the measurement."""
+"""The exercises of the lesson on training: the loss, the step, the measurement."""
 
 import copy
 import math
@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cnn.checks import Wrong, call, compare, difference, exercise, predict, same, show
+from cnn.exercises.checking import Wrong, call, compare, difference, exercise, predict, same, show
 
 
 @exercise(

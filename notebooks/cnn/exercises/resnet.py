@@ -1,11 +1,11 @@
-"""The exercises of notebook 05: batch norm, shapes on both ways of a block, copying, gradients."""
+"""The exercises of the lesson on residual networks: batch norm, shapes on both ways of a block, copying, gradients."""
 
 import math
 
 import torch
 import torch.nn.functional as F
 
-from cnn.checks import Wrong, call, compare, exercise, show_call
+from cnn.exercises.checking import Wrong, call, compare, exercise, show_call
 
 
 def normalise(X, dims, correction=0):

@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of notebook 04, by the misconception each comes from."""
+"""Wrong answers to the exercises of the lesson on features, by the misconception each comes from."""
 
 SALIENCY = """
 def winning_saliency(model, X):

@@ -1,10 +1,10 @@
-"""The exercises of notebook 02: sizes, channels, counting."""
+"""The exercises of the lesson on convolution: sizes, channels, counting."""
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cnn.checks import Wrong, call, compare, exercise, predict, show
+from cnn.exercises.checking import Wrong, call, compare, exercise, predict, show
 from cnn.models import CNN
 from cnn.shapes import count_parameters, receptive_field
 
@@ -57,7 +57,7 @@ def shapes(predictions, draw):
         "A remainder is harmless if the pixel that is left over is a zero of the padding.",
     ],
     why="These two are how networks halve a map without losing a pixel: kernel 2 with stride 2,"
-    " and kernel 3 with padding 1 and stride 2, as in the residual networks of notebook 05.",
+    " and kernel 3 with padding 1 and stride 2, as in the residual networks of the lesson on residual networks.",
     misconceptions={
         "padding": "P zeros are added at both ends of each axis, 2P in all.",
         "floor": "where the division leaves a remainder the size is rounded down, never up.",

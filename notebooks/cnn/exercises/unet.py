@@ -1,9 +1,9 @@
-"""The exercises of notebook 06: IoU, concatenation, sizes on the way up, the loss of a pixel."""
+"""The exercises of the lesson on the U-Net: IoU, concatenation, sizes on the way up, the loss of a pixel."""
 
 import torch
 import torch.nn.functional as F
 
-from cnn.checks import Wrong, call, compare, exercise, show_call
+from cnn.exercises.checking import Wrong, call, compare, exercise, show_call
 
 
 @exercise(
@@ -163,7 +163,7 @@ def mean_log(logits, masks, dim):
 
 @exercise(
     hints=[
-        "For one pixel it is the loss of notebook 03: minus the logarithm of the probability of"
+        "For one pixel it is the loss of the lesson on training: minus the logarithm of the probability of"
         " the right class. Which dimension of (N, n_classes, H, W) lists the classes of one"
         " pixel?",
         "`logits.log_softmax(dim=1)` are all logarithms, from logits and not from probabilities."
