@@ -44,7 +44,7 @@ if importlib.util.find_spec("cnn") is None:
     sys.path.insert(0, str(Path.cwd()))"""
 
 
-IN_COLAB_ALREADY = {"torch", "torchvision", "numpy", "matplotlib", "pillow"}
+IN_COLAB_ALREADY = {"torch", "torchvision", "numpy", "matplotlib", "pillow", "scipy"}
 
 
 def missing_in_colab():
