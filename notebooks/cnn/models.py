@@ -117,49 +117,66 @@ class ResNet(nn.Sequential):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
 
-def double_convolution(in_channels, out_channels):
-    """Two 3 × 3 convolutions, each with batch norm and ReLU; height and width stay as they are."""
+def double_convolution(in_channels, out_channels, padding=1):
+    """Two 3 × 3 convolutions, each with batch norm and ReLU.
+
+    Shapes: (N, in_channels, H, W) to (N, out_channels, H, W), or to H - 4 and W - 4 with padding=0.
+    """
     return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+        nn.Conv2d(in_channels, out_channels, 3, padding=padding, bias=False),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(),
-        nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+        nn.Conv2d(out_channels, out_channels, 3, padding=padding, bias=False),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(),
     )
 
 
+def join(skip, X, how):
+    """Put the maps of a skip (N, C, H, W) together with those from below, cropped to their size."""
+    if how == "none":
+        return X
+    rows, columns = [(large - small) // 2 for large, small in zip(skip.shape[2:], X.shape[2:])]
+    skip = F.pad(skip, [-columns, -columns, -rows, -rows])  # a negative padding crops
+    return skip + X if how == "add" else torch.cat([skip, X], dim=1)
+
+
 class UNet(nn.Module):
-    """The small U-Net of the lesson on the U-Net: encoder, decoder, and skips that concatenate.
+    """The small U-Net of the lesson on the U-Net: encoder, decoder, and skips.
 
     Shapes: X float (N, 1, H, W) to logits float (N, n_classes, H, W); H and W must be multiples of
-    2 ** (len(widths) - 1). With skips=False the up-convolutions make twice as many maps instead, so
-    that every other layer keeps its size.
-    Source: Ronneberger, Fischer and Brox, U-Net, 2015; with padding and batch norm.
+    2 ** (len(widths) - 1). With padding=0 the output is smaller, as in the original; then every
+    max-pool must get an even height and width.
+
+    Args:
+        skips: "concatenate", "add" or "none", for all levels or a list of one word for each,
+            from the bottom up. Where there is none, the up-convolution makes twice as many maps,
+            so that every other layer keeps its size.
+    Source: Ronneberger, Fischer and Brox, U-Net, 2015; here with batch norm.
     """
 
-    def __init__(self, n_classes=6, widths=(16, 32, 64), skips=True):
+    def __init__(self, n_classes=6, widths=(16, 32, 64), skips="concatenate", padding=1):
         super().__init__()
-        self.skips = skips
+        self.skips = [skips] * (len(widths) - 1) if isinstance(skips, str) else skips
         self.encoder, self.up, self.decoder = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for before, width in pairwise([1, *widths]):
-            self.encoder.append(double_convolution(before, width))
-        for wide, narrow in pairwise(reversed(widths)):
-            up_channels = narrow if skips else 2 * narrow
+            self.encoder.append(double_convolution(before, width, padding))
+        for how, (wide, narrow) in zip(self.skips, pairwise(reversed(widths))):
+            up_channels = 2 * narrow if how == "none" else narrow
+            joined_channels = narrow if how == "add" else 2 * narrow
             self.up.append(nn.ConvTranspose2d(wide, up_channels, kernel_size=2, stride=2))
-            self.decoder.append(double_convolution(2 * narrow, narrow))
+            self.decoder.append(double_convolution(joined_channels, narrow, padding))
         self.head = nn.Conv2d(widths[0], n_classes, kernel_size=1)
 
     def forward(self, X):
         encoded = []
-        for stage in self.encoder:
-            X = stage(F.max_pool2d(X, 2) if encoded else X)
-            encoded.append(X)
-        for up, stage, skip in zip(self.up, self.decoder, encoded[-2::-1]):
+        for stage in self.encoder[:-1]:
+            encoded.append(stage(X))
+            X = F.max_pool2d(encoded[-1], 2)  # half as high and wide
+        X = self.encoder[-1](X)  # the bottleneck
+        for up, stage, how in zip(self.up, self.decoder, self.skips):
             X = up(X)  # twice as high and wide
-            if self.skips:
-                X = torch.cat([skip, X], dim=1)
-            X = stage(X)
+            X = stage(join(encoded.pop(), X, how))
         return self.head(X)
 
 
