@@ -5,9 +5,11 @@ def iou_from_matrix(M):
     return M.diag() / {}
 """
 
-SPLIT = """
-def split_weight(W, n_skip):
-    return {}, {}
+DECODE = """
+def decode(X, encoded, ups, stages):
+    for up, stage, skip in zip(ups, stages, {}):
+        X = {}
+    return X
 """
 
 UP = """
@@ -15,10 +17,16 @@ def up_size(n, kernel_size, stride, padding):
     return {}
 """
 
-LOSS = """
-def pixel_loss(logits, masks):
-    losses = {}.gather(1, masks[:, None])
+UNWEIGHTED = """
+def unweighted(P, weight):
+    Q = {}
     return {}
+"""
+
+GAP = """
+def gap_weight(distances, w0, sigma):
+    near = distances.sort(dim=0).values[:2]
+    return 1 + w0 * torch.exp({} / (2 * sigma**2))
 """
 
 WRONG = {
@@ -28,11 +36,21 @@ WRONG = {
         ("counted twice", IOU.format("(M.sum(dim=0) + M.sum(dim=1))")),
         ("all classes together", IOU.format("M.sum()")),
     ],
-    "split_weight": [
-        ("channels in and out", SPLIT.format("W[:n_skip]", "W[n_skip:]")),
-        ("which comes first", SPLIT.format("W[:, n_skip:]", "W[:, :n_skip]")),
-        ("side by side", SPLIT.format("W[:, ::2]", "W[:, 1::2]")),
-        ("adding is a special case", SPLIT.format("W[:, :n_skip]", "W[:, :n_skip]")),
+    "decode": [
+        (
+            "fine before coarse",
+            DECODE.format("encoded", "stage(torch.cat([skip, up(X)], dim=1))"),
+        ),
+        (
+            "which comes first",
+            DECODE.format("encoded[::-1]", "stage(torch.cat([up(X), skip], dim=1))"),
+        ),
+        ("added", DECODE.format("encoded[::-1]", "stage(skip + up(X))")),
+        (
+            "before the up-convolution",
+            DECODE.format("encoded[::-1]", "stage(up(torch.cat([skip, X], dim=1)))"),
+        ),
+        ("no skip", DECODE.format("encoded[::-1]", "stage(up(X))")),
     ],
     "up_size": [
         ("times the stride", UP.format("n * stride")),
@@ -40,19 +58,19 @@ WRONG = {
         ("padding cuts off", UP.format("(n - 1) * stride + kernel_size + 2 * padding")),
         ("the way down", UP.format("(n + 2 * padding - kernel_size) // stride + 1")),
     ],
-    "pixel_loss": [
+    "unweighted": [
         (
-            "softmax over the classes",
-            LOSS.format("logits.log_softmax(dim=-1)", "-losses.mean()"),
+            "times the weight",
+            UNWEIGHTED.format("P * weight[:, None, None]", "Q / Q.sum(dim=1, keepdim=True)"),
         ),
-        (
-            "logits and probabilities",
-            LOSS.format("logits.softmax(dim=1).log_softmax(dim=1)", "-losses.mean()"),
-        ),
-        (
-            "mean over pixels",
-            LOSS.format("logits.log_softmax(dim=1)", "-losses.sum() / len(losses)"),
-        ),
-        ("minus", LOSS.format("logits.log_softmax(dim=1)", "losses.mean()")),
+        ("no longer probabilities", UNWEIGHTED.format("P / weight[:, None, None]", "Q")),
+        ("along the rows", UNWEIGHTED.format("P / weight", "Q / Q.sum(dim=1, keepdim=True)")),
+        ("over the pixels", UNWEIGHTED.format("P / weight[:, None, None]", "Q / Q.sum()")),
+    ],
+    "gap_weight": [
+        ("the nearest only", GAP.format("-(near[0] ** 2)")),
+        ("all objects", GAP.format("-(distances.sum(dim=0) ** 2)")),
+        ("squared apart", GAP.format("-(near ** 2).sum(dim=0)")),
+        ("large for wide gaps", GAP.format("near.sum(dim=0) ** 2")),
     ],
 }

@@ -27,8 +27,8 @@ from cnn.training import keep_freed_memory, mixed_precision  # noqa: E402
 RESULTS = REPOSITORY / "results"
 SEEDS = [0, 1, 2, 3, 4]
 SHORT, LONG = 150, 450  # steps
-TUNING_SEED = 10  # not one of the comparison
-RATES = [3e-3, 1e-2, 3e-2]
+TUNING_SEEDS = {SHORT: [10, 11, 12], LONG: [10]}  # none of the comparison
+RATES = {SHORT: [1e-3, 3e-3, 1e-2, 3e-2], LONG: [1e-3, 3e-3, 1e-2]}
 BATCH_SIZE = 16
 BACKGROUND = 0.4  # its weight in the loss
 SKIPS = {
@@ -173,18 +173,20 @@ def measures(predicted, masks, layers):
     }
 
 
-def measured(seed, **settings):
+def measured(seed, lr, **settings):
     images, masks, layers = validation_scenes()
-    return measures(predict(trained(seed, **settings), images).argmax(dim=1), masks, layers)
+    predicted = predict(trained(seed, lr=lr, **settings), images).argmax(dim=1)
+    return measures(predicted, masks, layers) | {"rate": lr}
 
 
 def rates():
-    """A learning rate for each kind of skip."""
-    for name, skips in SKIPS.items():
-        for lr in RATES:
-            run = partial(measured, steps=SHORT, lr=lr, skips=skips)
-            label = f"{name}, {SHORT} steps, rate {lr:g}"
-            repeat(run, [TUNING_SEED], RESULTS / "unet-rates.json", label)
+    """A learning rate for each kind of skip and each number of steps."""
+    for steps in (SHORT, LONG):
+        for name, skips in SKIPS.items():
+            for lr in RATES[steps]:
+                run = partial(measured, steps=steps, lr=lr, skips=skips)
+                label = f"{name}, {steps} steps, rate {lr:g}"
+                repeat(run, TUNING_SEEDS[steps], RESULTS / "unet-rates.json", label)
 
 
 def best_rate(start, path=RESULTS / "unet-rates.json"):
@@ -199,23 +201,26 @@ def best_rate(start, path=RESULTS / "unet-rates.json"):
 
 def skips(steps=SHORT):
     """None, add, concatenate, the finest level only: each with the rate that suits it."""
+    rates()
     for seed in SEEDS:
         for name, how in SKIPS.items():
-            run = partial(measured, steps=steps, lr=best_rate(f"{name}, {SHORT} steps"), skips=how)
-            repeat(run, [seed], RESULTS / "unet-skips.json", f"{name}, {steps} steps")
+            label = f"{name}, {steps} steps"
+            run = partial(measured, steps=steps, lr=best_rate(label), skips=how)
+            repeat(run, [seed], RESULTS / "unet-skips.json", label)
 
 
 def loss_rates():
     """A learning rate for each loss."""
     for name, loss_fn in LOSSES.items():
-        for lr in RATES:
-            run = partial(measured, steps=SHORT, lr=lr, loss_fn=loss_fn)
+        for lr in [3e-3, 1e-2, 3e-2]:
+            run = partial(measured, steps=LONG, lr=lr, loss_fn=loss_fn)
             label = f"{name}, rate {lr:g}"
-            repeat(run, [TUNING_SEED], RESULTS / "unet-loss-rates.json", label)
+            repeat(run, TUNING_SEEDS[LONG], RESULTS / "unet-loss-rates.json", label)
 
 
 def losses():
     """Four losses: missed pixels, false alarms, and how far the probabilities can be trusted."""
+    loss_rates()
     path = RESULTS / "unet-loss-rates.json"
     for seed in SEEDS:
         for name, loss_fn in LOSSES.items():
@@ -226,9 +231,9 @@ def losses():
 def loss_measures(seed, loss_fn, lr):
     """`measures`, kinds of mistakes, and for the probability of digit two curves."""
     images, masks, layers = validation_scenes()
-    P = predict(trained(seed, SHORT, lr, loss_fn=loss_fn), images)
+    P = predict(trained(seed, LONG, lr, loss_fn=loss_fn), images)
     predicted, digit, p = P.argmax(dim=1), masks > 0, 1 - P[:, 0]
-    values = measures(predicted, masks, layers)
+    values = measures(predicted, masks, layers) | {"rate": lr}
     values["missed"] = (predicted == 0)[digit].float().mean()
     values["false alarms"] = (predicted > 0)[~digit].float().mean()
     for threshold in [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98]:
@@ -261,7 +266,7 @@ def calibration_gap(p, digit, bins=10):
 
 def elastic():
     """Training on 10 or 30 scenes, as they are, shifted, or deformed anew at each step."""
-    lr = best_rate("concatenate, 150 steps")
+    lr = best_rate(f"concatenate, {LONG} steps")
     for seed in SEEDS:
         for n in N_SCENES:
             for name, points in WARPS.items():
@@ -269,7 +274,7 @@ def elastic():
                 repeat(run, [seed], RESULTS / "unet-elastic.json", f"{name}, {n} scenes")
 
 
-def few_scenes(seed, n, points, lr, steps=SHORT):
+def few_scenes(seed, n, points, lr, steps=LONG):
     images, masks, _ = scenes(*digits_below_5()[0], n=n, seed=200 + seed)
     return measured(seed=seed, steps=steps, lr=lr, scene_batches=drawn_again(images, masks, points))
 

@@ -1,9 +1,12 @@
-"""The exercises of the lesson on the U-Net: IoU, concatenation, sizes on the way up, the loss of a pixel."""
+"""The exercises of the lesson on the U-Net: IoU, decoder, sizes on the way up, loss and gaps."""
+
+from functools import partial
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from cnn.exercises.checking import Wrong, call, compare, exercise, show_call
+from cnn.exercises.checking import Wrong, call, compare, difference, exercise, same
 
 
 @exercise(
@@ -47,62 +50,76 @@ def iou_from_matrix(attempt, draw):
 
 @exercise(
     hints=[
-        "`torch.cat([skip, X], dim=1)` puts the channels of the skip first. Which of the four"
-        " dimensions of the weight (C_out, C_in, 3, 3) belongs to these channels?",
-        "The first `n_skip` input channels belong to the skip, all others to the maps from below."
-        " Every output map needs a part of both.",
-        "Cut the weight along dimension 1: `W[:, :n_skip]`, and the rest.",
+        "The encoder stored its maps from fine to coarse, and the decoder works from coarse to"
+        " fine. Which of the stored maps does its first stage need?",
+        "In each round, `X = up(X)` doubles the size, `torch.cat([skip, X], dim=1)` puts"
+        " the channels of both together, and the stage convolves them.",
+        "`reversed(encoded)` gives the maps in the order of the decoder:"
+        " `for up, stage, skip in zip(ups, stages, reversed(encoded))`.",
     ],
-    why="A convolution of concatenated maps *is* a sum of two convolutions with weights of their"
-    " own. Adding the maps first would force both to be equal. So concatenation can do all that"
-    " addition can, and pays for it with twice the weights.",
+    why="This loop is what makes a U-Net of a chain of layers. Which of the two comes first in"
+    " `torch.cat` is a convention: either can be trained, but the weights of one do not fit the"
+    " other.",
     misconceptions={
-        "channels in and out": "this cuts the weight along its output channels. Concatenation"
-        " makes more *input* channels, and every output map reads all of them.",
-        "which comes first": "the two parts are the wrong way round: in `torch.cat([skip, X])` the"
-        " channels of the skip come first.",
-        "side by side": "this takes the channels alternately. Concatenation puts one whole set"
-        " after the other.",
-        "adding is a special case": "this uses one weight for both sets, as if they were added."
-        " After concatenation each set has its own.",
+        "fine before coarse": "the skips were taken in the order in which the encoder stored them."
+        " The first stage of the decoder needs the *last* of them, which has the size of the first"
+        " upsampled maps.",
+        "which comes first": "the two sets of maps are the wrong way round: here the channels of"
+        " the skip come first.",
+        "added": "the maps were added. The stage has weights for the channels of both sets.",
+        "before the up-convolution": "the skip was put together with the maps before they were"
+        " enlarged. It has the height and width that they get from the up-convolution.",
+        "no skip": "the maps of the encoder were not used. The stage expects twice as many"
+        " channels as the up-convolution makes.",
     },
 )
-def split_weight(attempt, draw):
-    for equal in (True, False):
-        n_skip = draw.randrange(2, 5)
-        n_below = n_skip if equal else n_skip + draw.randrange(1, 3)
-        W = draw.normal(2 * n_skip, n_skip + n_below, 3, 3)
-        result, shown = call(attempt, W, n_skip), show_call(attempt, (W, n_skip))
-        if not isinstance(result, (tuple, list)) or len(result) != 2:
-            raise Wrong(f"{shown}: two weights are due, one for the skip and one for the rest.")
-        about = _how_it_was_split(result, W, n_skip)
-        for part, n, name in zip(result, (n_skip, n_below), ("first", "second")):
-            shape = (len(W), n, 3, 3)
-            if getattr(part, "shape", None) != shape:
-                got = tuple(part.shape) if isinstance(part, torch.Tensor) else type(part).__name__
-                raise Wrong(f"{shown}: the {name} part is {got}; {shape} is due.", about)
-        skip, below = draw.normal(1, n_skip, 4, 4), draw.normal(1, n_below, 4, 4)
-        whole = F.conv2d(torch.cat([skip, below], dim=1), W)
-        parts = F.conv2d(skip, result[0]) + F.conv2d(below, result[1])
-        if not torch.allclose(whole, parts, atol=1e-4):
-            numbers = f"{whole.flatten()[0]:.3f} and {parts.flatten()[0]:.3f}"
-            raise Wrong(
-                f"{shown}: the convolution of both, and the sum of two, begin with {numbers}.",
-                about,
-            )
+def decode(attempt, draw):
+    torch.manual_seed(draw.randrange(10**6))
+    X = draw.normal(1, 2, 4, 4)
+    encoded = draw.normal(1, 2, 16, 16), draw.normal(1, 2, 8, 8)
+    ups = tuple(nn.ConvTranspose2d(2, 2, kernel_size=2, stride=2) for _ in range(2))
+    stages = tuple(nn.Conv2d(4, 2, kernel_size=3, padding=1) for _ in range(2))
+    given = X, encoded, ups, stages
+    due, about = _decoded(*given, "right"), _why_it_fails(attempt, given)
+    try:
+        result = call(attempt, *given)
+    except Wrong as wrong:
+        raise Wrong(str(wrong), about) from None
+    if not same(result, due):
+        raise Wrong(f"decode(X, encoded, ups, stages) {difference(result, due)}", about)
 
 
-def _how_it_was_split(result, W, n_skip):
-    """The misconception that explains these two parts, or None."""
-    wrong = {
-        "channels in and out": (W[:n_skip], W[n_skip:]),
-        "which comes first": (W[:, -n_skip:], W[:, :-n_skip]),
-        "side by side": (W[:, ::2], W[:, 1::2]),
-        "adding is a special case": (W[:, :n_skip], W[:, :n_skip]),
-    }
-    for about, parts in wrong.items():
-        if all(isinstance(a, torch.Tensor) and torch.equal(a, b) for a, b in zip(result, parts)):
-            return about
+def _decoded(X, encoded, ups, stages, how):
+    """The decoder, with one of the mistakes that the exercise knows by name."""
+    skips = encoded if how == "fine before coarse" else reversed(encoded)
+    for up, stage, skip in zip(ups, stages, skips):
+        if how == "before the up-convolution":
+            X = stage(up(torch.cat([skip, X], dim=1)))
+        elif how == "no skip":
+            X = stage(up(X))
+        elif how == "added":
+            X = stage(skip + up(X))
+        elif how == "which comes first":
+            X = stage(torch.cat([up(X), skip], dim=1))
+        else:
+            X = stage(torch.cat([skip, up(X)], dim=1))
+    return X
+
+
+def _why_it_fails(attempt, given):
+    """The mistake that gives the same tensor, or the same error message, as the attempt."""
+
+    def outcome(function):
+        try:
+            return function(*given)
+        except Exception as error:
+            return str(error)
+
+    got = outcome(attempt)
+    for how in decode.misconceptions:
+        other = outcome(partial(_decoded, how=how))
+        if type(got) is type(other) and same(got, other):
+            return how
     return None
 
 
@@ -156,50 +173,101 @@ def up_size(attempt, draw):
     )
 
 
-def mean_log(logits, masks, dim):
-    """Minus the mean of the log-softmax along dim, at the true class of each pixel."""
-    return -logits.log_softmax(dim=dim).gather(1, masks[:, None]).mean().item()
+@exercise(
+    hints=[
+        "The loss counted class c as if its pixels were weight[c] times as frequent. What undoes a"
+        " multiplication?",
+        "Divide the probability of class c by weight[c]. `weight` has the shape (C,) and P has"
+        " (N, C, H, W): `weight[:, None, None]` has the axes in the right place.",
+        "After the division the probabilities of a pixel no longer add up to 1. Divide them by"
+        " their sum, `sum(dim=1, keepdim=True)`.",
+    ],
+    why="A weight in the loss changes what the output means. This brings it back, if the network"
+    " has learned what the weighted loss asks for. The order of the pixels by P(digit) stays:"
+    " weighting moves the threshold, and that could be done after training just as well.",
+    misconceptions={
+        "times the weight": "this applies the weight once more. The loss has applied it already,"
+        " and it is to be taken out.",
+        "no longer probabilities": "after the division the values of a pixel must be divided by"
+        " their sum, so that they add up to 1 again.",
+        "along the rows": "`P / weight` lines the weights up with the *last* axis, the columns of"
+        " the image. Where the image is as wide as there are classes, no error says so.",
+        "over the pixels": "the sum goes over the classes of one pixel, dimension 1, and not over"
+        " all values of the image.",
+    },
+)
+def unweighted(attempt, draw):
+    cases = [
+        (draw.normal(N, 3, H, 3).softmax(dim=1), torch.rand(3, generator=draw.generator) + 0.2)
+        for N, H in [(1, 2), (2, 4)]
+    ]
+
+    def divided(P, weight):
+        return P / weight[:, None, None]
+
+    def normalised(Q):
+        return Q / Q.sum(dim=1, keepdim=True)
+
+    compare(
+        attempt,
+        lambda P, weight: normalised(divided(P, weight)),
+        cases,
+        {
+            "times the weight": lambda P, weight: normalised(divided(P, 1 / weight)),
+            "no longer probabilities": divided,
+            "along the rows": lambda P, weight: normalised(P / weight),
+            "over the pixels": lambda P, weight: divided(P, weight) / divided(P, weight).sum(),
+        },
+    )
 
 
 @exercise(
     hints=[
-        "For one pixel it is the loss of the lesson on training: minus the logarithm of the probability of"
-        " the right class. Which dimension of (N, n_classes, H, W) lists the classes of one"
-        " pixel?",
-        "`logits.log_softmax(dim=1)` are all logarithms, from logits and not from probabilities."
-        " `gather(1, masks[:, None])` picks the one of the right class at each pixel.",
-        "What is left has the shape (N, 1, H, W): minus its mean, over images and pixels.",
+        "For each pixel, only the two smallest of its K distances count. Which axis lists them?",
+        "`distances.sort(dim=0).values[:2]` holds d1 and d2 of every pixel, (2, H, W).",
+        "1 + w0 · exp(−(d1 + d2)² / (2 · sigma²)): first add the two distances, then square.",
     ],
-    why="A segmentation is a classification of each pixel, and `F.cross_entropy` takes it as it"
-    " is. The classes stand in dimension 1 and not last; over another dimension, softmax makes"
-    " pixels compete with each other, and training runs without any error message.",
+    why="Where two objects nearly touch, both distances are small and the weight is large. A pixel"
+    " beside one object only has a small d1 but a large d2, and stays at a weight of about 1. So"
+    " the loss insists on the thin gaps that tell objects apart.",
     misconceptions={
-        "softmax over the classes": "along the last dimension the pixels of a row compete with"
-        " each other for each class. The probabilities of one *pixel* must add up to 1.",
-        "logits and probabilities": "here softmax acts twice. The loss wants logits and does it"
-        " itself; a second softmax flattens all differences.",
-        "mean over pixels": "this adds up the pixels of an image. The loss then grows with the"
-        " size of the image, and so do all steps.",
-        "minus": "the logarithm of a probability is negative or zero. The loss is minus that.",
+        "the nearest only": "with the nearest object alone every border gets a large weight, also"
+        " where there is nothing on the other side.",
+        "all objects": "this adds all K distances. An object far away would then lower the weight"
+        " of a gap between two others.",
+        "squared apart": "(d1 + d2)² is due, and not d1² + d2².",
+        "large for wide gaps": "the exponent is negative: the weight is to be large where the"
+        " distances are small.",
     },
 )
-def pixel_loss(attempt, draw):
-    cases = []
-    for N, C, H, W in [(2, 3, 4, 5), (1, 6, 5, 6)]:
-        cases.append((4 * draw.normal(N, C, H, W), draw.integers(C, N, H, W)))
+def gap_weight(attempt, draw):
+    cases = [
+        (5 * torch.rand(K, 3, 4, generator=draw.generator), 10.0, draw.uniform(2, 5))
+        for K in (2, 3, 4)
+    ]
+
+    def weight(square, w0, sigma):
+        return 1 + w0 * torch.exp(-square / (2 * sigma**2))
+
+    def two(distances):
+        return distances.sort(dim=0).values[:2]
 
     compare(
         attempt,
-        lambda logits, masks: F.cross_entropy(logits, masks).item(),
+        lambda distances, w0, sigma: weight(two(distances).sum(dim=0) ** 2, w0, sigma),
         cases,
         {
-            "softmax over the classes": lambda logits, masks: mean_log(logits, masks, 3),
-            "logits and probabilities": lambda logits, masks: F.cross_entropy(
-                logits.softmax(dim=1), masks
-            ).item(),
-            "mean over pixels": lambda logits, masks: (
-                F.cross_entropy(logits, masks).item() * masks[0].numel()
+            "the nearest only": lambda distances, w0, sigma: weight(
+                distances.amin(dim=0) ** 2, w0, sigma
             ),
-            "minus": lambda logits, masks: -F.cross_entropy(logits, masks).item(),
+            "all objects": lambda distances, w0, sigma: weight(
+                distances.sum(dim=0) ** 2, w0, sigma
+            ),
+            "squared apart": lambda distances, w0, sigma: weight(
+                (two(distances) ** 2).sum(dim=0), w0, sigma
+            ),
+            "large for wide gaps": lambda distances, w0, sigma: weight(
+                -(two(distances).sum(dim=0) ** 2), w0, sigma
+            ),
         },
     )
