@@ -45,12 +45,12 @@ WRONG = {
             "which comes first",
             DECODE.format("encoded[::-1]", "stage(torch.cat([up(X), skip], dim=1))"),
         ),
-        ("added", DECODE.format("encoded[::-1]", "stage(skip + up(X))")),
+        ("half of the channels", DECODE.format("encoded[::-1]", "stage(skip + up(X))")),
         (
             "before the up-convolution",
             DECODE.format("encoded[::-1]", "stage(up(torch.cat([skip, X], dim=1)))"),
         ),
-        ("no skip", DECODE.format("encoded[::-1]", "stage(up(X))")),
+        ("half of the channels", DECODE.format("encoded[::-1]", "stage(up(X))")),
     ],
     "up_size": [
         ("times the stride", UP.format("n * stride")),

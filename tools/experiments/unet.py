@@ -209,6 +209,14 @@ def skips(steps=SHORT):
             repeat(run, [seed], RESULTS / "unet-skips.json", label)
 
 
+def skips_at_one_rate(steps=SHORT, lr=1e-2):
+    """The same with one rate for all: does a difference come from the skips or from the rates?"""
+    for seed in SEEDS:
+        for name, how in SKIPS.items():
+            run = partial(measured, steps=steps, lr=lr, skips=how)
+            repeat(run, [seed], RESULTS / "unet-skips.json", f"{name}, {steps} steps, rate {lr:g}")
+
+
 def loss_rates():
     """A learning rate for each loss."""
     for name, loss_fn in LOSSES.items():
@@ -290,6 +298,7 @@ def drawn_again(images, masks, points):
 EXPERIMENTS = {
     "rates": rates,
     "skips": skips,
+    "skips-one-rate": skips_at_one_rate,
     "skips-long": partial(skips, steps=LONG),
     "loss-rates": loss_rates,
     "losses": losses,

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cnn.exercises.checking import Wrong, call, compare, difference, exercise, same
+from cnn.exercises.checking import Wrong, call, compare, difference, exercise, same, show, show_call
 
 
 @exercise(
@@ -66,11 +66,10 @@ def iou_from_matrix(attempt, draw):
         " upsampled maps.",
         "which comes first": "the two sets of maps are the wrong way round: here the channels of"
         " the skip come first.",
-        "added": "the maps were added. The stage has weights for the channels of both sets.",
+        "half of the channels": "the stage got half of the channels that it expects. The maps of"
+        " the skip are not added to the others, nor left out: `torch.cat` puts both side by side.",
         "before the up-convolution": "the skip was put together with the maps before they were"
         " enlarged. It has the height and width that they get from the up-convolution.",
-        "no skip": "the maps of the encoder were not used. The stage expects twice as many"
-        " channels as the up-convolution makes.",
     },
 )
 def decode(attempt, draw):
@@ -80,13 +79,15 @@ def decode(attempt, draw):
     ups = tuple(nn.ConvTranspose2d(2, 2, kernel_size=2, stride=2) for _ in range(2))
     stages = tuple(nn.Conv2d(4, 2, kernel_size=3, padding=1) for _ in range(2))
     given = X, encoded, ups, stages
-    due, about = _decoded(*given, "right"), _why_it_fails(attempt, given)
+    shown = f"{show(attempt)}(X, encoded, ups, stages)"
     try:
         result = call(attempt, *given)
     except Wrong as wrong:
-        raise Wrong(str(wrong), about) from None
+        message = str(wrong).replace(show_call(attempt, given), shown)
+        raise Wrong(message, _why_it_fails(attempt, given)) from None
+    due = _decoded(*given, "right")
     if not same(result, due):
-        raise Wrong(f"decode(X, encoded, ups, stages) {difference(result, due)}", about)
+        raise Wrong(f"{shown} {difference(result, due)}", _why_it_fails(attempt, given))
 
 
 def _decoded(X, encoded, ups, stages, how):
@@ -95,9 +96,7 @@ def _decoded(X, encoded, ups, stages, how):
     for up, stage, skip in zip(ups, stages, skips):
         if how == "before the up-convolution":
             X = stage(up(torch.cat([skip, X], dim=1)))
-        elif how == "no skip":
-            X = stage(up(X))
-        elif how == "added":
+        elif how == "half of the channels":
             X = stage(skip + up(X))
         elif how == "which comes first":
             X = stage(torch.cat([up(X), skip], dim=1))
@@ -112,7 +111,7 @@ def _why_it_fails(attempt, given):
     def outcome(function):
         try:
             return function(*given)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return str(error)
 
     got = outcome(attempt)
