@@ -26,7 +26,7 @@ from cnn.training import keep_freed_memory, mixed_precision  # noqa: E402
 
 RESULTS = REPOSITORY / "results"
 SEEDS = [0, 1, 2, 3, 4]
-SHORT, MIDDLE, LONG = 150, 300, 450  # steps
+SHORT, LONG = 150, 450  # steps
 TUNING_SEEDS = {SHORT: [10, 11, 12], LONG: [10]}  # none of the comparison
 RATES = {SHORT: [1e-3, 3e-3, 1e-2, 3e-2], LONG: [1e-3, 3e-3, 1e-2]}
 BATCH_SIZE = 16
@@ -209,19 +209,11 @@ def skips(steps=SHORT):
             repeat(run, [seed], RESULTS / "unet-skips.json", label)
 
 
-def skips_at_one_rate(steps=SHORT, lr=1e-2):
-    """The same with one rate for all: does a difference come from the skips or from the rates?"""
-    for seed in SEEDS:
-        for name, how in SKIPS.items():
-            run = partial(measured, steps=steps, lr=lr, skips=how)
-            repeat(run, [seed], RESULTS / "unet-skips.json", f"{name}, {steps} steps, rate {lr:g}")
-
-
 def loss_rates():
     """A learning rate for each loss."""
     for name, loss_fn in LOSSES.items():
-        for lr in [3e-3, 1e-2]:
-            run = partial(measured, steps=MIDDLE, lr=lr, loss_fn=loss_fn)
+        for lr in RATES[LONG]:
+            run = partial(measured, steps=SHORT, lr=lr, loss_fn=loss_fn)
             label = f"{name}, rate {lr:g}"
             repeat(run, TUNING_SEEDS[LONG], RESULTS / "unet-loss-rates.json", label)
 
@@ -239,7 +231,7 @@ def losses():
 def loss_measures(seed, loss_fn, lr):
     """`measures`, kinds of mistakes, and for the probability of digit two curves."""
     images, masks, layers = validation_scenes()
-    P = predict(trained(seed, MIDDLE, lr, loss_fn=loss_fn), images)
+    P = predict(trained(seed, SHORT, lr, loss_fn=loss_fn), images)
     predicted, digit, p = P.argmax(dim=1), masks > 0, 1 - P[:, 0]
     values = measures(predicted, masks, layers) | {"rate": lr}
     values["missed"] = (predicted == 0)[digit].float().mean()
@@ -298,7 +290,6 @@ def drawn_again(images, masks, points):
 EXPERIMENTS = {
     "rates": rates,
     "skips": skips,
-    "skips-one-rate": skips_at_one_rate,
     "skips-long": partial(skips, steps=LONG),
     "loss-rates": loss_rates,
     "losses": losses,
