@@ -10,6 +10,9 @@ import { isNarrow, STAGES } from "./stages.js";
 const LISTED = 3; // channels or units that the text names
 const LAYERS = { conv1: "0", conv2: "2", hidden: "7", logits: "10" }; // as in the state_dict
 
+const ONE_CHANNEL = ["source", "patch", "times", "kernel", "equals", "products", "arrow", "target"];
+const PARTS = [...ONE_CHANNEL, "contributions", "largest"];
+
 const FIGURES = `
   <figure class="contributions"><div class="strip"></div>
     <figcaption><label>Channel <select></select></label></figcaption></figure>
@@ -27,6 +30,7 @@ const FIGURES = `
     <figcaption></figcaption></figure>
   <ol class="largest"></ol>`;
 
+/** Explains the number at a place of a stage: what it is computed from, and how. */
 export class Inspector {
   #channel = null; // the input channel that the reader chose; null: the one that gives most
   #shown = "";
@@ -70,69 +74,53 @@ export class Inspector {
   }
 
   #only(...names) {
-    const all = [
-      "contributions",
-      "source",
-      "patch",
-      "times",
-      "kernel",
-      "equals",
-      "products",
-      "arrow",
-      "target",
-      "largest",
-    ];
-    for (const name of all) this.part(`.${name}`).hidden = !names.includes(name);
+    for (const name of PARTS) this.part(`.${name}`).hidden = !names.includes(name);
   }
 
   #convolution(X, N, M) {
     const { key, map, row, column } = this.place;
-    const [weight, bias] = ["weight", "bias"].map((name) => this.weights[`${LAYERS[key]}.${name}`]);
+    const [weight, bias] = this.#parameters();
     const how = explainConvolution(X, N, weight, bias, map, row, column);
     const ranked = [...how.channels].sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum));
     const shown = how.channels[this.#channel ?? ranked[0].channel];
     const single = how.channels.length === 1;
-    const kernels = weight.subarray(
-      map * 9 * how.channels.length,
-      (map + 1) * 9 * how.channels.length,
-    );
+    const size = 9 * how.channels.length;
+    const kernels = weight.subarray(map * size, (map + 1) * size);
 
-    this.#only(
-      "source",
-      "patch",
-      "times",
-      "kernel",
-      "equals",
-      "products",
-      "arrow",
-      "target",
-      ...(single ? [] : ["contributions"]),
-    );
+    this.#only(...ONE_CHANNEL, ...(single ? [] : ["contributions"]));
     const image = X.subarray(shown.channel * N * N, (shown.channel + 1) * N * N);
     const top = largest(X);
     this.#source(image, N, top, { left: column, top: row, width: 3, height: 3 });
     this.#caption("source", single ? `input, ${N} × ${N}` : `map ${shown.channel}, convolution 1`);
     this.#target(this.stages[key], M);
-    const reach = largest(kernels.map(Math.abs));
-    show(this.patch, shown.patch, 3, (value) => pixelColour(value, 0, top));
-    show(this.kernel, shown.kernel, 3, (value) => signedColour(value, reach));
-    const size = largest(shown.products.map(Math.abs));
-    show(this.products, shown.products, 3, (value) => signedColour(value, Math.max(size, 0.01)));
+    this.#factors(shown, top, largest(kernels.map(Math.abs)));
+    if (single) this.#write(`the 9 products sum to ${number(shown.sum)}`, how);
+    else this.#channels(how, ranked, shown.channel);
+  }
 
-    if (single) {
-      this.#write(`the 9 products sum to ${number(shown.sum)}`, how);
-    } else {
-      this.#contributions(how.channels, Math.abs(ranked[0].sum), shown.channel);
-      const named = ranked.slice(0, LISTED);
-      const rest = how.sum - how.bias - named.reduce((sum, channel) => sum + channel.sum, 0);
-      const list = named
-        .map(({ channel, sum }) => `channel ${channel} gives ${number(sum)}`)
-        .join(", ");
-      this.#write(
-        `${list}, the other ${how.channels.length - LISTED} together ${number(rest)}`,
-        how,
-      );
-    }
+  /** Weights and biases of the layer that is looked at. */
+  #parameters() {
+    return ["weight", "bias"].map((name) => this.weights[`${LAYERS[this.place.key]}.${name}`]);
+  }
+
+  /** Patch times kernel, number by number; top and reach: the values with the darkest colours. */
+  #factors({ patch, kernel, products }, top, reach) {
+    show(this.patch, patch, 3, (value) => pixelColour(value, 0, top));
+    show(this.kernel, kernel, 3, (value) => signedColour(value, reach));
+    const size = largest(products.map(Math.abs));
+    show(this.products, products, 3, (value) => signedColour(value, Math.max(size, 0.01)));
+  }
+
+  /** What every channel gives, those that give most by name. */
+  #channels(how, ranked, shown) {
+    this.#contributions(how.channels, Math.abs(ranked[0].sum), shown);
+    const named = ranked.slice(0, LISTED);
+    const rest = how.sum - how.bias - named.reduce((sum, channel) => sum + channel.sum, 0);
+    const list = named
+      .map(({ channel, sum }) => `channel ${channel} gives ${number(sum)}`)
+      .join(", ");
+    const others = how.channels.length - LISTED;
+    this.#write(`${list}, the other ${others} together ${number(rest)}`, how);
   }
 
   #write(sums, { bias, sum, value }) {
@@ -187,17 +175,15 @@ export class Inspector {
   #dense(x, before) {
     const { key, map } = this.place;
     const { side, columns } = STAGES.find((stage) => stage.key === before);
-    const [weight, bias] = ["weight", "bias"].map((name) => this.weights[`${LAYERS[key]}.${name}`]);
+    const [weight, bias] = this.#parameters();
     const how = explainDense(x, weight, bias, map);
     this.#only("source", "largest");
-    const canvas = this.part(".source canvas");
-    const reach = largest(how.products.map(Math.abs));
-    paintMaps(canvas, how.products, {
+    paintMaps(this.part(".source canvas"), how.products, {
       height: side,
       width: side,
       columns: columns[isNarrow() ? 1 : 0],
       gap: side > 1 ? 1 : 0,
-      reach,
+      reach: largest(how.products.map(Math.abs)),
       signed: true,
     });
     this.part(".source .window").hidden = true;
@@ -205,23 +191,26 @@ export class Inspector {
     const sums =
       `of the ${count} products the positive ones sum to ${number(how.positive)}, ` +
       `the negative ones to ${number(how.negative)}`;
-    if (key === "hidden") {
-      this.#caption("source", `${count} products, at the places of the 64 pooled maps`);
-      this.#list(
-        sumsOfMaps(how.products, side * side),
-        (i, value) => `pooled map ${i} gives ${number(value)}`,
-      );
-      this.#write(sums, { ...how, value: Math.max(0, how.sum) });
-    } else {
-      this.#caption("source", `${count} products, one for each dense unit`);
-      this.#list(how.products, (i, value) => `unit ${i} gives ${number(value)}`);
-      const total = scientific(this.stages.logits.reduce((sum, z) => sum + Math.exp(z), 0));
-      const probability = percent(this.stages.probabilities[map]);
-      this.formula.innerHTML =
-        `${sums}; with the bias ${number(how.bias)} the logit is <strong>${number(how.sum)}</strong>. ` +
-        `Softmax: e<sup>${number(how.sum)}</sup> / ${total} = <strong>${probability}</strong>, ` +
-        `where ${total} is the sum of e<sup>logit</sup> over the ten digits.`;
-    }
+    if (key === "hidden") this.#unit(how, count, sums, side * side);
+    else this.#logit(how, count, sums);
+  }
+
+  #unit(how, count, sums, pixels) {
+    this.#caption("source", `${count} products, at the places of the 64 pooled maps`);
+    const ofMaps = sumsOfMaps(how.products, pixels);
+    this.#list(ofMaps, (i, value) => `pooled map ${i} gives ${number(value)}`);
+    this.#write(sums, { ...how, value: Math.max(0, how.sum) });
+  }
+
+  #logit(how, count, sums) {
+    this.#caption("source", `${count} products, one for each dense unit`);
+    this.#list(how.products, (i, value) => `unit ${i} gives ${number(value)}`);
+    const total = scientific(this.stages.logits.reduce((sum, z) => sum + Math.exp(z), 0));
+    const probability = percent(this.stages.probabilities[this.place.map]);
+    this.formula.innerHTML =
+      `${sums}; with the bias ${number(how.bias)} the logit is <strong>${number(how.sum)}</strong>. ` +
+      `Softmax: e<sup>${number(how.sum)}</sup> / ${total} = <strong>${probability}</strong>, ` +
+      `where ${total} is the sum of e<sup>logit</sup> over the ten digits.`;
   }
 
   #list(values, text) {
