@@ -42,6 +42,7 @@ def look_at(key):
     )
 
 
+TROUBLE = "!document.getElementById('trouble').hidden"
 STAGES = ("conv1", "conv2", "pool", "hidden", "logits")
 EXPLORED = ["?N=28&P=2&kernel=all&at=3,3", "?F=7&D=1&kernel=blur&at=0,0", "?N=3&F=5", "?N=1"]
 EXPLORED += ["?op=pool&N=9&F=2&S=2", "?N=12&S=3&P=1&kernel=learned-3&at=1,1"]
@@ -49,17 +50,17 @@ EXPLORED += ["?op=pool&N=9&F=2&S=2", "?N=12&S=3&P=1&kernel=learned-3&at=1,1"]
 INDEX = DemoPage("index", "document.readyState === 'complete'", (1, 200_000))
 DRAW = DemoPage(
     "draw",
-    ready="document.querySelector('#verdict')?.textContent || !trouble.hidden",
+    ready=f"document.querySelector('#verdict')?.textContent || {TROUBLE}",
     bytes=(2_000_000, 3_000_000),
     states=tuple(State(key, script=look_at(key)) for key in STAGES),
-    controls="theme pad clear undo next wrong width raw place-key place-map place-row place-column",
+    controls="theme pad clear next wrong width raw place-key place-map place-row place-column",
     still="draw.png",
     still_alt="A handwritten seven",
     losable="draw/page.js draw/network.js draw/weights.bin shared/drawing.js shared/digits.json",
 )
 EXPLORE = DemoPage(
     "explore",
-    ready="!document.getElementById('app').hidden || !trouble.hidden",
+    ready=f"!document.getElementById('app').hidden || {TROUBLE}",
     bytes=(10_000, 150_000),
     states=(State(), *(State(query, query) for query in EXPLORED)),
     controls="theme output start play place op N F S P D input-choice crop kernel-choice reset",

@@ -134,11 +134,11 @@ def test_without_javascript_a_picture_stands_there(page, address, demo):
     page.call("Emulation.setScriptExecutionDisabled", value=True)
     try:
         page.open(address + demo.file)
+        tree = page.call("Accessibility.getFullAXTree")["nodes"]
     finally:
         page.call("Emulation.setScriptExecutionDisabled", value=False)
     assert address + demo.still in page.requested()
     assert [u for u in page.requested() if u.endswith((".bin", ".json"))] == []
-    tree = page.call("Accessibility.getFullAXTree")["nodes"]
     names = [node["name"]["value"] for node in tree if node.get("role", {}).get("value") == "image"]
     assert len(names) == 1
     assert names[0].startswith(demo.still_alt)

@@ -2,6 +2,8 @@
 
 import json
 
+from demo_pages import TROUBLE
+
 KEYS = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "PageDown": 34}
 KEYS |= {"Tab": 9, "Enter": 13, " ": 32}
 TYPED = {"Enter": "\r", " ": " "}
@@ -43,7 +45,7 @@ def text_of(page, selector):
 
 def trouble(page):
     """What the page says of what keeps it from running; waits for it."""
-    wait_for(page, "!document.getElementById('trouble').hidden")
+    wait_for(page, TROUBLE)
     return text_of(page, "#trouble")
 
 
