@@ -52,7 +52,8 @@ figures: $(VENV)/.installed
 	cd notebooks && ../$(BIN)/python -m cnn.figures ../images
 
 export: $(VENV)/.installed
-	cd notebooks && ../$(BIN)/python -m cnn.export && ../$(BIN)/python -m cnn.export_explore
+	$(BIN)/python tools/export_draw.py
+	$(BIN)/python tools/export_explore.py
 
 bench: $(VENV)/.installed
 	$(BIN)/python tools/bench.py
