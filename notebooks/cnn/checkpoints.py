@@ -1,26 +1,150 @@
-"""What a training run keeps in its folder: checkpoints, and a file that says that it is at work."""
+"""What a training run needs to go on, and the files that keep it."""
 
-import contextlib
 import io
 import os
 import pickle
-import socket
 import tempfile
-import threading
-import time
 import zipfile
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from cnn.distributed import reason
+from cnn.claim import RunError
+from cnn.distributed import exchange, reason, total, wait_for_all
+from cnn.models import CNN
+from cnn.training import Epoch
 
 CHECKPOINTS = ["checkpoint.pt", "checkpoint-previous.pt"]
-IN_USE, BEAT, STALE = "in-use.txt", 2, 20  # file; seconds between two touches; until it is old
+MUST_MATCH = ["batch_size", "lr", "seed", "images", "dropout"]
 
 
-class RunError(RuntimeError):
-    """The run can't start or go on; the message says why and what to do."""
+class RunState:
+    """All that a run needs to go on: model, optimizer, place in the epoch, history."""
+
+    def __init__(self, options, device, say, claim=None):
+        self.options, self.device, self.say, self.claim = options, device, say, claim
+        torch.manual_seed(options.seed % 2**63)  # the numbers that PyTorch takes
+        self.model = CNN().to(device, memory_format=torch.channels_last)
+        if not options.dropout:
+            for layer in self.model:
+                if isinstance(layer, nn.Dropout):
+                    layer.p = 0.0
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=options.lr)
+        self.history = []
+        self.newest_is_good = True  # what is in checkpoint.pt may be kept beside the next one
+        self.begin_epoch()
+
+    def begin_epoch(self):
+        self.step = 0
+        self.set_sums([0.0, 0.0, 0.0])
+
+    def set_sums(self, values):
+        """Loss, correct, images: of this process, kept on the device to wait for it less often."""
+        dtype = torch.float32 if self.device.type == "mps" else torch.float64
+        self.sums = torch.tensor(values, dtype=dtype, device=self.device)
+
+    def count(self, loss, n_correct, n):
+        self.step += 1
+        self.sums[0] += loss.to(self.sums.dtype) * n
+        self.sums[1] += n_correct
+        self.sums[2] += n
+
+    def averages(self):
+        """Mean training loss and accuracy in percent of the epoch, over all processes."""
+        loss_sum, n_correct, n = exchange(total, self.sums.tolist(), self.device)
+        return loss_sum / n, 100 * n_correct / n
+
+    def save(self, world):
+        """Rank 0 writes; the others wait, since a launcher may end all processes if one ends."""
+        sums = exchange(total, self.sums.tolist(), self.device)
+        self.set_sums(sums if world.rank == 0 else [0.0, 0.0, 0.0])  # rank 0 has them now
+        if world.rank == 0:
+            self.write()
+        wait_for_all(world)
+
+    def content(self):
+        return {
+            "options": {name: getattr(self.options, name) for name in MUST_MATCH},
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "sums": self.sums.tolist(),
+            "history": [list(epoch) for epoch in self.history],
+        }
+
+    def write(self):
+        """Write the checkpoint; the one before is kept beside it."""
+        latest, previous = (self.options.out / name for name in CHECKPOINTS)
+        self.claim.check()
+        try:
+            content = torch_bytes(self.content())
+            write_whole(latest, content, previous if self.newest_is_good else None)
+            self.newest_is_good = True
+        except OSError as error:
+            self.say(
+                f"Warning: {latest} could not be written ({error.strerror}). The training goes on; "
+                "the checkpoint before is kept. Make room now, and the next one will be written."
+            )
+
+    def load(self, world):
+        """Go on from the newest checkpoint that can be used, or start if there is none."""
+        found = newest(self.options.out, self.check, self.say)
+        if found is None:
+            self.say(f"No checkpoint in {self.options.out}: starting from the beginning.")
+        else:
+            self.take(*found, world)
+        place = [len(self.history), self.step]
+        if exchange(total, place, self.device) != [world.size * number for number in place]:
+            raise RunError(
+                f"The processes do not see the same checkpoint in {self.options.out}. "
+                "The folder (--out) must be on a file system that all of them share."
+            )
+
+    def take(self, path, content, world):
+        for name, value in content["options"].items():
+            mine = getattr(self.options, name)
+            if mine != value:
+                raise RunError(
+                    f"The run in {self.options.out} has {name} {value}, not {mine}. "
+                    "Use the same settings to go on, or another --out."
+                )
+        self.model.load_state_dict(content["model"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.step = content["step"]
+        self.set_sums(content["sums"] if world.rank == 0 else [0.0, 0.0, 0.0])
+        self.history = [Epoch(*values) for values in content["history"]]
+        self.newest_is_good = path.name == CHECKPOINTS[0]
+        self.say(f"Going on from epoch {len(self.history) + 1}, step {self.step}.")
+
+    def check(self, content):
+        """Raise ValueError if this is not the content of a checkpoint of this network."""
+        mine = self.content()
+        if isinstance(content, dict) and content.keys() == mine["model"].keys():
+            raise ValueError("it holds the weights of a network, not the place in a run")
+        check_keys(content, mine, "it")
+        check_keys(content["options"], mine["options"], "options")
+        for name, value in content["options"].items():
+            check_type(value, (int, float, type(None)), f"{name} in options")
+        check_type(content["history"], list, "history")
+        expected = mine | {
+            "options": content["options"],
+            "optimizer": self.optimizer_after_a_step(),
+        }
+        expected["history"] = [[0.0] * len(Epoch._fields)] * len(content["history"])
+        for name, value in expected.items():
+            check_like(content[name], value, name)
+        if content["step"] < 0:
+            raise ValueError(f"its step is {content['step']}")
+
+    def optimizer_after_a_step(self):
+        """How the state of Adam is built: two moments for each parameter, and the step's number."""
+        parameters = [parameter.detach() for parameter in self.model.parameters()]
+        state = {
+            number: {"step": torch.tensor(0.0), "exp_avg": value, "exp_avg_sq": value}
+            for number, value in enumerate(parameters)
+        }
+        return self.optimizer.state_dict() | {"state": state}
 
 
 # --- files ---------------------------------------------------------------------------------------
@@ -47,18 +171,6 @@ def write_whole(path, content, previous=None):
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-def check_folder(folder):
-    """Whether files can be written into the folder, which is made if it is not there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise RunError(
-            f"{folder} can't be written ({error.strerror}). Name another folder with --out."
-        ) from error
 
 
 # --- checkpoints ---------------------------------------------------------------------------------
@@ -150,96 +262,3 @@ def check_keys(found, expected, place):
 def check_finite(finite, place):
     if not finite:
         raise ValueError(f"{place} holds a number that is not finite")
-
-
-# --- one run in a folder at a time ---------------------------------------------------------------
-
-
-class Claim:
-    """One run at a time in a folder: a file in it, touched every BEAT seconds, says so.
-
-    A lock of the operating system would end with its process, but some network file systems have
-    none. Here a file that nobody touches for STALE seconds was left by a run that crashed. Whoever
-    finds one watches it for so long; the clocks of two machines are never compared.
-    """
-
-    def __init__(self, folder, say):
-        self.folder, self.path, self.say = folder, folder / IN_USE, say
-        started = time.strftime("%Y-%m-%d %H:%M:%S")
-        self.owner = f"process {os.getpid()} on {socket.gethostname()}, since {started}"
-        self.ended = threading.Event()
-
-    def __enter__(self):
-        while not self._create():
-            self._watch()
-        threading.Thread(target=self._beat, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.release()
-
-    def release(self):
-        self.ended.set()
-        if self._look()[0] == self.owner:
-            self.path.unlink(missing_ok=True)
-
-    def check(self):
-        """Before something is written: nobody else has taken this run for dead.
-
-        Raises:
-            RunError: another run is at work here now.
-        """
-        try:
-            owner = self.path.read_text()
-        except FileNotFoundError:
-            owner = "Somebody who has removed in-use.txt"
-        except OSError:  # what is wrong with the folder shows when the file itself is written
-            return
-        if owner != self.owner:
-            raise RunError(f"{owner}, has taken over {self.folder}. This run ends.")
-
-    def _create(self):
-        try:
-            with self.path.open("x") as file:
-                file.write(self.owner)
-            return True
-        except FileExistsError:
-            return False
-        except OSError as error:
-            raise RunError(
-                f"{self.path} can't be written ({error.strerror}). Make room, or name another "
-                "folder with --out."
-            ) from error
-
-    def _look(self):
-        """Who is at work here, and when the file was touched: opening asks the server anew."""
-        try:
-            with self.path.open() as file:
-                return file.read(), os.fstat(file.fileno()).st_mtime_ns
-        except OSError:
-            return None, 0
-
-    def _watch(self):
-        """Return when the folder may be free; RunError if the other run is alive."""
-        found = self._look()
-        self.say(f"{self.path} names another run ({found[0]}). Watching whether it is alive ...")
-        end = time.monotonic() + STALE
-        while time.monotonic() < end:
-            time.sleep(BEAT / 4)
-            now = self._look()
-            if now[0] is None:
-                return
-            if now != found:
-                raise RunError(
-                    f"Another run is at work in {self.folder} ({now[0]}). Wait for its end, or "
-                    "name another folder with --out."
-                )
-        self.say("It is not. Its file is removed.")
-        with contextlib.suppress(FileNotFoundError):  # another one was faster
-            self.path.unlink()
-
-    def _beat(self):
-        while not self.ended.wait(BEAT):
-            with contextlib.suppress(OSError):
-                if self._look()[0] == self.owner:
-                    os.utime(self.path)

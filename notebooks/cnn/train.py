@@ -11,34 +11,21 @@ the process is told to stop (SIGTERM); --resume goes on from there, to the same 
 the stop.
 """
 
-import argparse
 import csv
 import hashlib
 import io
 import math
-import os
 import sys
 import time
-from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DistributedSampler
 
-from cnn.checkpoints import (
-    CHECKPOINTS,
-    Claim,
-    RunError,
-    check_folder,
-    check_keys,
-    check_like,
-    check_type,
-    newest,
-    torch_bytes,
-    write_whole,
-)
-from cnn.data import DataError, as_tensors, load_mnist, split_train_validation, user_path
+from cnn.checkpoints import CHECKPOINTS, RunState, torch_bytes, write_whole
+from cnn.claim import Claim, RunError, check_folder
+from cnn.data import DataError, as_tensors, load_mnist, split_train_validation
 from cnn.distributed import (
     DistributedError,
     device_of,
@@ -50,16 +37,14 @@ from cnn.distributed import (
     total,
     wait_for_all,
 )
-from cnn.models import CNN
+from cnn.options import parse
 from cnn.stopping import STOPPED, Agreement, NotFinite, StopFlag
 from cnn.training import Epoch, keep_freed_memory, mixed_precision
-
-MUST_MATCH = ["batch_size", "lr", "seed", "images", "dropout"]
 
 
 def main(arguments=None):
     """Run from the command line; ends with 0, 1 after an error, 143 after SIGTERM or Ctrl-C."""
-    options = parse(arguments)
+    options = parse(arguments, __doc__)
     with StopFlag() as stop:
         try:
             world = find_world()
@@ -76,66 +61,6 @@ def main(arguments=None):
                 "more (in a shell, see `ulimit -v`; in a batch job, --mem), or take a smaller "
                 "--batch-size."
             )
-
-
-# --- options -------------------------------------------------------------------------------------
-
-
-def parse(arguments):
-    usage, _, details = __doc__.partition("\n\n")
-    parser = argparse.ArgumentParser(description=usage, epilog=details, formatter_class=Help)
-    count = number(int, 1, 10**9, "a whole number from 1 to 1,000,000,000")
-    whole = number(int, -math.inf, math.inf, "a whole number")
-    rate = number(float, sys.float_info.min, sys.float_info.max, "a number above 0")
-    seconds = number(float, 1, 1e6, "a number of seconds from 1 to 1,000,000")
-    parser.add_argument("--epochs", type=count, default=3, help="times through the images")
-    parser.add_argument("--batch-size", type=count, default=512, help="over all processes")
-    parser.add_argument("--lr", type=rate, default=3e-3, help="learning rate of Adam")
-    parser.add_argument("--seed", type=whole, default=0, help="any whole number")
-    parser.add_argument("--data", type=folder, help="folder with MNIST/raw/, and no other place")
-    parser.add_argument("--out", type=Path, default=Path("run"), help="folder for the results")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-    parser.add_argument("--images", type=count, help="only so many to train and to validate")
-    parser.add_argument(
-        "--no-dropout", dest="dropout", action="store_false", help="train without dropout"
-    )
-    parser.add_argument("--float32", action="store_true", help="no bfloat16, even where it is fast")
-    parser.add_argument("--test", action="store_true", help="at the end, open the test set")
-    parser.add_argument("--patience", type=seconds, default=300, help="seconds to wait for others")
-    return parser.parse_args(arguments)
-
-
-class Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """The text above as it stands, and after each option with a value its default."""
-
-    def _get_help_string(self, action):
-        if action.default is None or isinstance(action.default, bool):
-            return action.help
-        return super()._get_help_string(action)
-
-
-def number(kind, low, high, allowed):
-    """A type for argparse: numbers from low to high, and otherwise a line that says so."""
-
-    def read(text):
-        try:
-            value = kind(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not {allowed}")
-        return value
-
-    return read
-
-
-def folder(text):
-    if not os.access(user_path(text), os.R_OK | os.X_OK):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a folder that can be read")
-    return user_path(text)
-
-
-# --- the run -------------------------------------------------------------------------------------
 
 
 def run(options, world, device, stop):
@@ -291,125 +216,7 @@ def evaluate(model, X, y, options, world):
     return loss_sum / len(X), 100 * n_correct / len(X)
 
 
-# --- what is kept --------------------------------------------------------------------------------
-
-
-class RunState:
-    """All that a run needs to go on: model, optimizer, place in the epoch, history."""
-
-    def __init__(self, options, device, say, claim=None):
-        self.options, self.device, self.say, self.claim = options, device, say, claim
-        torch.manual_seed(options.seed % 2**63)  # the numbers that PyTorch takes
-        self.model = CNN().to(device, memory_format=torch.channels_last)
-        if not options.dropout:
-            for layer in self.model:
-                if isinstance(layer, nn.Dropout):
-                    layer.p = 0.0
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=options.lr)
-        self.history = []
-        self.newest_is_good = True  # what is in checkpoint.pt may be kept beside the next one
-        self.begin_epoch()
-
-    def begin_epoch(self):
-        self.step = 0
-        self.set_sums([0.0, 0.0, 0.0])
-
-    def set_sums(self, values):
-        """Loss, correct, images: of this process, kept on the device to wait for it less often."""
-        dtype = torch.float32 if self.device.type == "mps" else torch.float64
-        self.sums = torch.tensor(values, dtype=dtype, device=self.device)
-
-    def count(self, loss, n_correct, n):
-        self.step += 1
-        self.sums[0] += loss.to(self.sums.dtype) * n
-        self.sums[1] += n_correct
-        self.sums[2] += n
-
-    def averages(self):
-        """Mean training loss and accuracy in percent of the epoch, over all processes."""
-        loss_sum, n_correct, n = exchange(total, self.sums.tolist(), self.device)
-        return loss_sum / n, 100 * n_correct / n
-
-    def save(self, world):
-        """Rank 0 writes; the others wait, since a launcher may end all processes if one ends."""
-        sums = exchange(total, self.sums.tolist(), self.device)
-        self.set_sums(sums if world.rank == 0 else [0.0, 0.0, 0.0])  # rank 0 has them now
-        if world.rank == 0:
-            self.write()
-        wait_for_all(world)
-
-    def content(self):
-        return {
-            "options": {name: getattr(self.options, name) for name in MUST_MATCH},
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-            "sums": self.sums.tolist(),
-            "history": [list(epoch) for epoch in self.history],
-        }
-
-    def write(self):
-        """Write the checkpoint; the one before is kept beside it."""
-        latest, previous = (self.options.out / name for name in CHECKPOINTS)
-        self.claim.check()
-        try:
-            content = torch_bytes(self.content())
-            write_whole(latest, content, previous if self.newest_is_good else None)
-            self.newest_is_good = True
-        except OSError as error:
-            self.say(
-                f"Warning: {latest} could not be written ({error.strerror}). The training goes on; "
-                "the checkpoint before is kept. Make room now, and the next one will be written."
-            )
-
-    def load(self, world):
-        """Go on from the newest checkpoint that can be used, or start if there is none."""
-        found = newest(self.options.out, self.check, self.say)
-        if found is None:
-            self.say(f"No checkpoint in {self.options.out}: starting from the beginning.")
-            return
-        path, content = found
-        for name, value in content["options"].items():
-            mine = getattr(self.options, name)
-            if mine != value:
-                raise RunError(
-                    f"The run in {self.options.out} has {name} {value}, not {mine}. "
-                    "Use the same settings to go on, or another --out."
-                )
-        self.model.load_state_dict(content["model"])
-        self.optimizer.load_state_dict(content["optimizer"])
-        self.step = content["step"]
-        self.set_sums(content["sums"] if world.rank == 0 else [0.0, 0.0, 0.0])
-        self.history = [Epoch(*values) for values in content["history"]]
-        self.newest_is_good = path.name == CHECKPOINTS[0]
-        self.say(f"Going on from epoch {len(self.history) + 1}, step {self.step}.")
-
-    def check(self, content):
-        """Raise ValueError if this is not the content of a checkpoint of this network."""
-        mine = self.content()
-        if isinstance(content, dict) and content.keys() == mine["model"].keys():
-            raise ValueError("it holds the weights of a network, not the place in a run")
-        check_keys(content, mine, "it")
-        check_keys(content["options"], mine["options"], "options")
-        check_type(content["history"], list, "history")
-        expected = mine | {
-            "options": content["options"],
-            "optimizer": self.optimizer_after_a_step(),
-        }
-        expected["history"] = [[0.0] * len(Epoch._fields)] * len(content["history"])
-        for name, value in expected.items():
-            check_like(content[name], value, name)
-        if content["step"] < 0:
-            raise ValueError(f"its step is {content['step']}")
-
-    def optimizer_after_a_step(self):
-        """How the state of Adam is built: two moments for each parameter, and the step's number."""
-        parameters = [parameter.detach() for parameter in self.model.parameters()]
-        state = {
-            number: {"step": torch.tensor(0.0), "exp_avg": value, "exp_avg_sq": value}
-            for number, value in enumerate(parameters)
-        }
-        return self.optimizer.state_dict() | {"state": state}
+# --- the results ---------------------------------------------------------------------------------
 
 
 def finish(options, world, device, state, say):
