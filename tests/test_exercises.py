@@ -15,13 +15,17 @@ import notebook_checks as rules
 import pytest
 import torch
 
-from cnn import checks
+from cnn.exercises import checking as checks
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
+def lesson_of(path):
+    return path.stem.partition("-")[2]
+
+
 def lesson_module(path):
-    return importlib.import_module(f"cnn.exercises.lesson{path.stem[:2]}")
+    return importlib.import_module(f"cnn.exercises.{lesson_of(path)}")
 
 
 def lesson_exercises(path):
@@ -30,7 +34,7 @@ def lesson_exercises(path):
 
 
 def wrong_answers(path):
-    return importlib.import_module(f"wrong_answers.lesson{path.stem[:2]}").WRONG
+    return importlib.import_module(f"wrong_answers.{lesson_of(path)}").WRONG
 
 
 def series():
