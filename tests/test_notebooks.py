@@ -4,6 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import ladder
 import nbformat
 import notebook_checks as checks
 import pytest
@@ -27,6 +28,7 @@ MODULES = [
     cnn.shapes,
     cnn.training,
     cnn.fast,
+    ladder,
 ]
 
 # What each notebook must define in full, and the package must hold.
