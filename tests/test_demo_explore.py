@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from browser import browser, find_browser, served
 
-from cnn import export_explore, figures
+from cnn import export_explore
 from cnn.export import ExportError
+from cnn.figures import convolution as figures
 from cnn.shapes import output_size
 
 REPOSITORY = Path(__file__).parents[1]

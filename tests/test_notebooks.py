@@ -11,16 +11,21 @@ import stamp
 
 import cnn.data
 import cnn.fast
-import cnn.figures
 import cnn.models
 import cnn.plotting
 import cnn.shapes
 import cnn.training
+from cnn.figures import convolution, resnet, samples, scaling, unet, vit
 
 REPOSITORY = Path(__file__).parents[1]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 MODULES = [
-    cnn.figures,
+    samples,
+    convolution,
+    resnet,
+    unet,
+    vit,
+    scaling,
     cnn.plotting,
     cnn.data,
     cnn.models,

@@ -17,7 +17,7 @@ import torch
 
 from cnn.data import REPOSITORY, DataError
 from cnn.export import ExportError
-from cnn.figures import CORNER, digits
+from cnn.figures.samples import CORNER, digits
 
 LOOK = 8  # the side of the part of a digit that the page shows at first
 
