@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from cnn.figures.__main__ import FIGURES, write_all
+from cnn.figures.cards import fall, trained_network
 from cnn.figures.convolution import times_read
-from cnn.figures.samples import colour_picture
+from cnn.figures.samples import colour_picture, nine
 
 REPOSITORY = Path(__file__).parents[1]
 IMAGES = REPOSITORY / "images"
@@ -71,6 +72,17 @@ def test_colour_picture_is_a_picture():
     assert picture.max() <= 1
     red, _, blue = picture[:, 16, 31]
     assert red > blue, "the sun is not blue"
+
+
+def test_the_cards_show_what_their_descriptions_say():
+    network, losses = trained_network()
+    train, val = losses.T
+    assert train[-1] < 0.01, "to zero"
+    assert 10 < val.argmin() < 50, "falls, then rises"
+    assert val[-1] > 1.5 * val.min()
+    heat = fall(network, nine(), 9)
+    assert network(nine()[None, None].double()).argmax() == 9
+    assert (heat > heat.max() / 2).float().mean() < 0.1, "a spot"
 
 
 def figure_modules(path):

@@ -1,12 +1,14 @@
 """The pictures of the whole course: a card for each lesson, the link card, and the icon."""
 
 import io
+from functools import cache
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
+from torch import nn
 
 from cnn.data import scenes
 from cnn.figures.convolution import untrained_stages
@@ -27,30 +29,36 @@ from cnn.models import CNN, ResNet
 from cnn.plotting import ACCENT, INK, INPUT, KERNEL, MUTED, OUTPUT, PAPER, SIGNED
 
 CARD = 3.2, 3.15  # width and height of one lesson
+GAP = 0.2
+COLUMNS = 5  # a last row with fewer cards stands in the middle
 
 
 def series():
-    """The series in one picture: a card for each lesson, four in a row."""
-    lessons = [
-        ("01", "data", "60,000 digits become batches", INPUT, _card_of_digits),
-        ("02", "convolution", "a kernel walks over a digit", KERNEL, _card_of_a_kernel),
-        ("03", "training", "many kernels come to a decision", OUTPUT, _card_of_a_network),
-        ("04", "features", "what is still a nine to it?", ACCENT, _card_of_changes),
-        ("05", "ResNet", "a shortcut past every two layers", INPUT, _card_of_shortcuts),
-        ("06", "U-Net", "a class for every pixel", KERNEL, _card_of_a_scene),
-        ("07", "ViT", "patches that attend to each other", OUTPUT, _card_of_patches),
-        ("08", "scaling", "one batch, many processes", ACCENT, _card_of_processes),
-    ]
+    """The series in one picture: a card for each lesson, which the site cuts out by its id."""
+    lessons = {  # the file name of a lesson without its number: what its card says and draws
+        "data": ("data", "60,000 digits become batches", _card_of_digits),
+        "convolution": ("convolution", "a kernel walks over a digit", _card_of_a_kernel),
+        "training": ("training", "many kernels come to a decision", _card_of_a_network),
+        "generalisation": ("generalisation", "learned, or only remembered?", _card_of_losses),
+        "features": ("features", "how does it see a nine?", _card_of_a_look_inside),
+        "robustness": ("robustness", "what is still a nine to it?", _card_of_changes),
+        "resnet": ("ResNet", "a shortcut past every two layers", _card_of_shortcuts),
+        "unet": ("U-Net", "a class for every pixel", _card_of_a_scene),
+        "vit": ("ViT", "patches that attend to each other", _card_of_patches),
+        "scaling": ("scaling", "one batch, many processes", _card_of_processes),
+    }
     width, height = CARD
-    figure, ax = canvas(4 * (width + 0.2), 2 * (height + 0.2))
-    for place, (number, title, what, colour, draw) in enumerate(lessons):
-        x, y = 0.1 + place % 4 * (width + 0.2), 0.1 + place // 4 * (height + 0.2)
+    rows = -(-len(lessons) // COLUMNS)
+    figure, ax = canvas(COLUMNS * (width + GAP), rows * (height + GAP))
+    for place, (lesson, (title, what, draw)) in enumerate(lessons.items()):
+        row, column = divmod(place, COLUMNS)
+        missing = COLUMNS - min(COLUMNS, len(lessons) - row * COLUMNS)  # in the last row
+        x, y = GAP / 2 + (column + missing / 2) * (width + GAP), GAP / 2 + row * (height + GAP)
         corners = "round,pad=0,rounding_size=0.12"
         look = {"boxstyle": corners, "fc": "#f6f7f9", "ec": "#c9ced6", "lw": 1, "zorder": 0}
-        ax.add_patch(FancyBboxPatch((x, y), width, height, **look))
-        write(ax, number, x + 0.2, y + 0.32, colour, 20, align="left")
-        write(ax, title, x + 0.68, y + 0.32, INK, 15, align="left")
-        write(ax, what, x + 0.2, y + height - 0.25, INK, 10.5, "normal", "left")
+        ax.add_patch(FancyBboxPatch((x, y), width, height, gid=f"card-{lesson}", **look))
+        write(ax, title, x + 0.2, y + 0.32, INK, 18, align="left")
+        write(ax, what, x + 0.2, y + height - 0.25, INK, 12, "normal", "left")
         draw(ax, x + 0.2, y + 0.65)
     return figure
 
@@ -75,6 +83,51 @@ def _card_of_a_network(ax, x, y):
     decision = bars(ax, fitted_scores(nine()), x + 2.2, y, 1.88, 0.55)
     join_windows(ax, first, second, (10, 4), 3, KERNEL)
     beam(ax, Box(second.x, second.y - 0.28, 0.88, 0.88), decision, MUTED)
+
+
+def _card_of_losses(ax, x, y):
+    """Loss on the digits of the training and on others, step by step, and where to stop."""
+    _, losses = trained_network()
+    box = Box(x, y + 0.15, 2.8, 1.65)
+    steps, top = len(losses) - 1, losses.max().item()
+
+    def place(step, loss):  # rounded, so that the last bits of a float do not show
+        down = box.bottom - loss / top * box.height
+        return round(box.x + step / steps * box.width, 3), round(down, 3)
+
+    lines = [("training", INPUT, (0, (4, 1.5))), ("validation", KERNEL, "-")]
+    for values, (part, colour, style) in zip(losses.T.tolist(), lines):
+        points = [place(step, loss) for step, loss in enumerate(values)]
+        ax.plot(*zip(*points), color=colour, lw=2.6, ls=style, zorder=4)
+        write(ax, part, box.right, points[-1][1] - 0.15, colour, 11, align="right")
+    best = losses[:, 1].argmin().item()
+    stop = place(best, losses[best, 1].item())
+    ax.plot([stop[0]] * 2, [stop[1], box.bottom], color=ACCENT, lw=2, ls=":", zorder=3)
+    ax.add_patch(Circle(stop, 0.06, fc=ACCENT, ec=PAPER, lw=0.8, zorder=5))
+    write(ax, "stop here", stop[0] + 0.1, stop[1] + 0.28, ACCENT, 11, align="left")
+    ax.plot([box.x, box.x, box.right], [box.y, box.bottom, box.bottom], color=INK, lw=1.2, ls="-")
+    write(ax, "loss", box.x, y + 0.02, INK, 11, "normal", "left")
+    write(ax, "steps", box.right, box.bottom + 0.15, INK, 11, "normal", "right")
+
+
+def _card_of_a_look_inside(ax, x, y):
+    """The nine, the maps of the first layer, and the parts of the nine that matter."""
+    network, _ = trained_network()
+    kernels = network[0].weight.detach()  # (6, 1, 5, 5)
+    maps = F.conv2d(nine()[None].double(), kernels)  # (6, 24, 24)
+    whole = pixels(ax, nine(), x, y, 0.92, INPUT, line=1.8)
+    for i, image in enumerate(maps):
+        corner = x + 1.49 + i % 2 * 0.68, y + i // 2 * 0.66
+        reach = image.abs().max()
+        look = {"cmap": SIGNED, "vmin": -reach, "vmax": reach, "line": 1.4}
+        box = pixels(ax, image, *corner, 0.6, KERNEL, **look)
+        if i == 0:
+            join_windows(ax, whole, box, (9, 7), 5, KERNEL)
+    heat = F.pad(fall(network, nine(), 9), (3, 3, 3, 3))  # (28, 28), by the middle of the square
+    steps = (heat / heat.max() * 64).round().clamp(min=0) / 64
+    colours = torch.tensor(mpl.colormaps["Oranges"](0.85 * steps.numpy())[..., :3])
+    shaded = colours * (1 - 0.5 * nine()[..., None].double())
+    pixels(ax, (shaded * 64).round() / 64, x, y + 1.0, 0.92, OUTPUT, line=1.8)
 
 
 def _card_of_changes(ax, x, y):
@@ -156,6 +209,54 @@ def _card_of_processes(ax, x, y):
         write(ax, f"rank {rank}", part.middle[0], part.bottom + 0.14, INPUT, 9.5)
         arrow(ax, (part.right + 0.05, part.middle[1]), (x + 1.95, y + 0.93), ACCENT)
     write(ax, "average\nof the\ngradients", x + 2.4, y + 0.93, ACCENT, 11)
+
+
+@cache
+def trained_network(n=60, n_validation=300, steps=100):
+    """A small CNN trained on too few digits, and its losses before each step.
+
+    All digits are one batch and all numbers double, so rounding on another machine moves the result
+    by less than 1e-12, and no file shows that.
+
+    Returns:
+        (network, losses): losses is float64 (steps, 2), on the training and the validation digits.
+    """
+    X, y = digits(1000)
+    X, y = X[100:].double(), y[100:]  # the hundred digits of the figures are left out
+    X_train, y_train = X[:n], y[:n]
+    X_val, y_val = X[n : n + n_validation], y[n : n + n_validation]
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(1, 6, 5, dtype=torch.float64),
+        nn.ReLU(),
+        nn.AvgPool2d(3),
+        nn.Flatten(),
+        nn.Linear(6 * 8 * 8, 10, dtype=torch.float64),
+    )
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
+    losses = []
+    for _ in range(steps):
+        with torch.no_grad():
+            val_loss = F.cross_entropy(network(X_val), y_val)
+        loss = F.cross_entropy(network(X_train), y_train)
+        losses.append((loss.item(), val_loss.item()))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return network, torch.tensor(losses, dtype=torch.float64)
+
+
+@torch.no_grad()
+def fall(network, digit, label, size=7):
+    """By how much the log-probability of a label falls when a square of the digit is blanked."""
+    side = len(digit) - size + 1
+    blanked = digit.double().repeat(side * side, 1, 1)
+    for i, image in enumerate(blanked):
+        row, column = divmod(i, side)
+        image[row : row + size, column : column + size] = 0
+    before = network(digit[None, None].double()).log_softmax(dim=1)[0, label]
+    after = network(blanked[:, None]).log_softmax(dim=1)[:, label]
+    return (before - after).view(side, side)
 
 
 @torch.no_grad()
