@@ -13,17 +13,22 @@ import stamp
 import cnn.comparing
 import cnn.data
 import cnn.fast
-import cnn.figures
 import cnn.lab
 import cnn.models
 import cnn.plotting
 import cnn.shapes
 import cnn.training
+from cnn.figures import convolution, resnet, samples, scaling, unet, vit
 
 REPOSITORY = Path(__file__).parents[1]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 MODULES = [
-    cnn.figures,
+    samples,
+    convolution,
+    resnet,
+    unet,
+    vit,
+    scaling,
     cnn.plotting,
     cnn.data,
     cnn.models,
