@@ -6,6 +6,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Circle, Rectangle
 
 from cnn.figures.parts import (
+    BEHIND,
     Box,
     arrow,
     bars,
@@ -69,8 +70,8 @@ def convolution_step(row=3, column=1, filled=None):
     window, pixel = source.part(row, column, 3), target.part(row, column, 1)
     frame(ax, window, KERNEL, 3, order=6)
     frame(ax, pixel, OUTPUT, 3, order=6)
-    beam(ax, window, result, KERNEL)
-    beam(ax, result, pixel, OUTPUT)
+    beam(ax, window, result, KERNEL, BEHIND)
+    beam(ax, result, pixel, OUTPUT, BEHIND)
     write(ax, "×", 5.945, 1.61, KERNEL, 13)
     total = f"{output[row, column]:.1f}"
     sum_of_products = _as_sum(products)
@@ -86,12 +87,15 @@ def _as_sum(products):
 
 
 def convolution_window():
-    """The same, animated: the window visits all 36 positions. Bytes of an animated PNG."""
+    """The same, animated: the window visits all 36 positions. Bytes of an animated PNG.
+
+    It plays once and ends within five seconds (WCAG 2.2.2): the first row slowly, the rest faster.
+    """
     frames = [
         as_picture(convolution_step(place // 6, place % 6, filled=place + 1), dpi=100)
         for place in range(36)
     ]
-    return animated_png(frames + 5 * frames[-1:], milliseconds=450)
+    return animated_png(frames, milliseconds=6 * [350] + 30 * [90], plays=1)
 
 
 # --- whole digits --------------------------------------------------------------------------------
@@ -119,15 +123,21 @@ def kernels_on_a_digit():
     return figure
 
 
-def _sign_extremes(ax, output, box):
-    """A plus at the largest value and a minus at the smallest, for readers without colour."""
+def _sign_extremes(ax, output, box, aside=0):
+    """A plus at the largest value and a minus at the smallest, for readers without colour.
+
+    Args:
+        aside: inches to put the plus to the right and the minus to the left, joined by a line.
+    """
     rounded = (output * 1000).round()  # so that the last bit does not decide between equals
     margin = 5  # keep the signs off the frame
     inner = rounded[margin:-margin, margin:-margin]
     assert (inner.max(), inner.min()) == (rounded.max(), rounded.min())
-    for place, sign in [(inner.argmax(), "+"), (inner.argmin(), "-")]:
+    for place, sign, shift in [(inner.argmax(), "+", aside), (inner.argmin(), "-", -aside)]:
         row, column = divmod(place.item(), inner.shape[1])
         x, y = box.part(row + margin, column + margin, 1).middle
+        ax.plot([x, x + shift], [y, y], color=INK, lw=0.8, ls="-", zorder=6)
+        x += shift
         ax.add_patch(Circle((x, y), 0.085, fc=PAPER, ec=INK, lw=0.8, zorder=7))
         write(ax, sign, x, y, INK, 9)
 
@@ -173,7 +183,7 @@ def padding():
         write(ax, kept, target.middle[0], target.bottom + 0.2, INK, 9, "normal")
         frame(ax, source.part(0, 0, 3), KERNEL, 3, "--", order=6)
         frame(ax, target.part(0, 0, 1), OUTPUT, 3, order=6)
-        beam(ax, source.part(0, 0, 3), target.part(0, 0, 1), KERNEL)
+        beam(ax, source.part(0, 0, 3), target.part(0, 0, 1), KERNEL, BEHIND)
     return figure
 
 
@@ -248,7 +258,7 @@ def leftover_pixels():
         look = {"cmap": "Blues", "vmin": 0, "vmax": 6, "text": "{:.0f}"}
         box = numbers(ax, times, x, 0.45, 0.36, INPUT, size=10, **look)
         remainder = (N - 3) % 2
-        write(ax, f"N = {N}:  ({N} - 3) / 2 leaves {remainder}", box.middle[0], 0.22, INK, 11)
+        write(ax, f"H = W = {N}:  ({N} - 3) / 2 leaves {remainder}", box.middle[0], 0.22, INK, 11)
         for row, column in (times == 0).nonzero().tolist():
             hatch = {"fc": "none", "ec": KERNEL, "hatch": "/////", "lw": 0, "zorder": 3}
             ax.add_patch(Rectangle(box.part(row, column, 1)[:2], box.cell, box.cell, **hatch))
@@ -297,7 +307,7 @@ def max_pooling(row=1, column=2):
         name(ax, box, title, OUTPUT)
         frame(ax, box.part(row, column, 1), ACCENT, 3.2, order=7)
         if pool is F.max_pool2d:
-            beam(ax, followed, box.part(row, column, 1), ACCENT)
+            beam(ax, followed, box.part(row, column, 1), ACCENT, BEHIND)
     return figure
 
 
@@ -340,7 +350,7 @@ def channels():
                 write(ax, "+", x - 0.34, y + 1.1, INK, 15)
         result = pixels(ax, maps[o], 8.2, y + 0.02, 1.25, OUTPUT, line=2.6, **look)
         name(ax, result, f"output map {o}", OUTPUT)
-        _sign_extremes(ax, maps[o], result)
+        _sign_extremes(ax, maps[o], result, aside=0.14 * o)
         write(ax, "=", 7.995, y + 0.65, INK, 15)
     return figure
 

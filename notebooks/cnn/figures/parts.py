@@ -117,8 +117,15 @@ def name(ax, box, text, colour, detail="", size=10.5):
     write(ax, detail, box.middle[0], box.bottom + 0.18, INK, size - 1.5, "normal")
 
 
+BEHIND = 1.5
+
+
 def beam(ax, start, end, colour, order=4):
-    """Join the right edge of one Box with the left edge of another; shaded behind the images."""
+    """Join the right edge of one Box with the left edge of another; shaded behind the images.
+
+    Args:
+        order: 4 draws the lines over the images, BEHIND behind them, where numbers stand in cells.
+    """
     upper, lower = [(start.right, start.y), (end.x, end.y)], [(start.right, start.bottom)]
     lower.append((end.x, end.bottom))
     ax.add_patch(Polygon(upper + lower[::-1], fc=colour, ec="none", alpha=0.13, zorder=1))
