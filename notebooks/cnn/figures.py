@@ -429,7 +429,7 @@ def leftover_pixels():
         remainder = (N - 3) % 2
         write(ax, f"H = W = {N}:  ({N} - 3) / 2 leaves {remainder}", box.middle[0], 0.22, INK, 11)
         for row, column in (times == 0).nonzero().tolist():
-            hatch = {"fc": "none", "ec": KERNEL, "hatch": "/////", "lw": 0, "zorder": 3}
+            hatch = {"fc": "none", "ec": KERNEL + "60", "hatch": "////", "lw": 0, "zorder": 3}
             ax.add_patch(Rectangle(box.part(row, column, 1)[:2], box.cell, box.cell, **hatch))
         below = "hatched: never read" if remainder else "every pixel is read"
         write(ax, below, box.middle[0], box.bottom + 0.22, KERNEL if remainder else INPUT, 10.5)
