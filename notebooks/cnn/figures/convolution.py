@@ -136,7 +136,8 @@ def _sign_extremes(ax, output, box, aside=0):
     for place, sign, shift in [(inner.argmax(), "+", aside), (inner.argmin(), "-", -aside)]:
         row, column = divmod(place.item(), inner.shape[1])
         x, y = box.part(row + margin, column + margin, 1).middle
-        ax.plot([x, x + shift], [y, y], color=INK, lw=0.8, ls="-", zorder=6)
+        if shift:
+            ax.plot([x, x + shift], [y, y], color=INK, lw=0.8, ls="-", zorder=6)
         x += shift
         ax.add_patch(Circle((x, y), 0.085, fc=PAPER, ec=INK, lw=0.8, zorder=7))
         write(ax, sign, x, y, INK, 9)
