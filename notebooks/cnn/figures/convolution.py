@@ -136,7 +136,8 @@ def _sign_extremes(ax, output, box, aside=0):
     for place, sign, shift in [(inner.argmax(), "+", aside), (inner.argmin(), "-", -aside)]:
         row, column = divmod(place.item(), inner.shape[1])
         x, y = box.part(row + margin, column + margin, 1).middle
-        ax.plot([x, x + shift], [y, y], color=INK, lw=0.8, ls="-", zorder=6)
+        if shift:
+            ax.plot([x, x + shift], [y, y], color=INK, lw=0.8, ls="-", zorder=6)
         x += shift
         ax.add_patch(Circle((x, y), 0.085, fc=PAPER, ec=INK, lw=0.8, zorder=7))
         write(ax, sign, x, y, INK, 9)
@@ -260,7 +261,7 @@ def leftover_pixels():
         remainder = (N - 3) % 2
         write(ax, f"H = W = {N}:  ({N} - 3) / 2 leaves {remainder}", box.middle[0], 0.22, INK, 11)
         for row, column in (times == 0).nonzero().tolist():
-            hatch = {"fc": "none", "ec": KERNEL, "hatch": "/////", "lw": 0, "zorder": 3}
+            hatch = {"fc": "none", "ec": KERNEL + "60", "hatch": "////", "lw": 0, "zorder": 3}
             ax.add_patch(Rectangle(box.part(row, column, 1)[:2], box.cell, box.cell, **hatch))
         below = "hatched: never read" if remainder else "every pixel is read"
         write(ax, below, box.middle[0], box.bottom + 0.22, KERNEL if remainder else INPUT, 10.5)
