@@ -16,7 +16,7 @@ import torch
 from exporting import DEMOS, REPOSITORY, ExportError
 
 from cnn.data import DataError
-from cnn.figures import CORNER, digits
+from cnn.figures.samples import CORNER, digits
 
 LOOK = 8  # the side of the part of a digit that the page shows at first
 

@@ -184,8 +184,13 @@ def plot_confusion(matrix):
     return figure
 
 
-def animated_png(frames, milliseconds=400):
-    """Frames (PIL images of one size) as the bytes of an animated PNG that loops for ever."""
+def animated_png(frames, milliseconds=400, plays=0):
+    """Frames (PIL images of one size) as the bytes of an animated PNG.
+
+    Args:
+        milliseconds: for each frame, one number or a list.
+        plays: how often it plays before it stops at the last frame; 0 is for ever.
+    """
     frames = _with_common_palette(frames)
     buffer = io.BytesIO()
     frames[0].save(
@@ -194,7 +199,7 @@ def animated_png(frames, milliseconds=400):
         save_all=True,
         append_images=frames[1:],
         duration=milliseconds,
-        loop=0,
+        loop=plays,
         optimize=True,
     )
     return buffer.getvalue()

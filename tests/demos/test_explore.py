@@ -21,7 +21,7 @@ from visitor import (
     type_text,
 )
 
-from cnn import figures
+from cnn.figures import convolution as figures
 from cnn.shapes import output_size
 
 RANGES = ("N", "F", "S", "P", "D")

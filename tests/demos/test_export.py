@@ -12,7 +12,7 @@ from exporting import ExportError
 from PIL import Image
 from stored import explored, stored_tensors
 
-from cnn import figures
+from cnn.figures import convolution as figures
 from cnn.models import CNN
 
 VECTORS = REPOSITORY / "tests" / "vectors"

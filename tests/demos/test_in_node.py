@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from demo_pages import REPOSITORY
 
-from cnn import figures
+from cnn.figures import convolution as figures
 from cnn.shapes import output_size
 
 RANGES = {"N": (3, 28), "F": (1, 7), "S": (1, 5), "P": (0, 4), "D": (1, 4)}

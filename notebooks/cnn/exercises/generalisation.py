@@ -1,4 +1,4 @@
-"""The exercises on generalisation: diagnosing, repairing loops, stopping early, a paired comparison."""
+"""The exercises on generalisation: diagnoses, loops to repair, early stopping, a comparison."""
 
 import copy
 
@@ -104,15 +104,15 @@ class _Loop:
         " labels. Loop 5: the last batch is smaller than the others. Loop 6: what does the second"
         " step train without?",
     ],
-    why="None of the six raises an error, and five of them still learn something. What finds them is"
-    " knowing what each line is for, and comparing with a run that is right.",
+    why="None of the six raises an error, and five of them still learn something. What finds them"
+    " is knowing what each line is for, and comparing with a run that is right.",
     misconceptions={
         "old gradients": "the gradients of the batches before are still in it, because `backward`"
         " adds to them. Clear them in each step.",
         "logits": "`cross_entropy` does the softmax itself. It wants the logits as the model gives"
         " them.",
-        "a new optimizer": "Adam keeps running averages. An optimizer that is made anew in each step"
-        " has none, so make it once, before the loop.",
+        "a new optimizer": "Adam keeps running averages. An optimizer that is made anew in each"
+        " step has none, so make it once, before the loop.",
         "pairs": "images and labels must be shuffled by the same order, or each image is trained"
         " with the label of another one.",
         "last batch": "the last batch is smaller than the others. Weight its loss by the number of"
@@ -189,11 +189,12 @@ def _check_pairs(loop, draw):
         "Stop as soon as `epoch - best` reaches the patience. The training cannot know what would"
         " have come after.",
     ],
-    why="Early stopping saves the epochs after the best one, and the weights from before the network"
-    " began to overfit. But the lowest validation loss was chosen, so it is a little too good.",
+    why="Early stopping saves the epochs after the best one, and the weights from before the"
+    " network began to overfit. But the lowest validation loss was chosen, so it is a little too"
+    " good.",
     misconceptions={
-        "the last weights": "the training stops late, by the length of the patience. The weights to"
-        " keep are those of the best epoch, not of the last.",
+        "the last weights": "the training stops late, by the length of the patience. The weights"
+        " to keep are those of the best epoch, not of the last.",
         "a look into the future": "a training that has stopped never sees the later losses, so the"
         " lowest of *all* losses is not to be had.",
         "lower than before": "patience counts the epochs since the *lowest* loss. A loss that falls"
@@ -252,19 +253,19 @@ def early_stopping(attempt, draw):
     hints=[
         "For each image the difference is +1, 0 or −1: subtract the two tensors as numbers, with"
         " `float()`.",
-        "The difference in accuracy is the mean of these values. The standard error of a mean is the"
-        " standard deviation of the values, divided by the square root of their number.",
+        "The difference in accuracy is the mean of these values. The standard error of a mean is"
+        " the standard deviation of the values, divided by the square root of their number.",
         "Both in percentage points: times 100.",
     ],
     why="The two networks agree on most images, and those add nothing to the error bar. So a paired"
     " comparison sees differences that two separate error bars would hide.",
     misconceptions={
-        "independent tests": "this adds the error bars of two accuracies as if each network had seen"
-        " images of its own. They saw the same ones.",
+        "independent tests": "this adds the error bars of two accuracies as if each network had"
+        " seen images of its own. They saw the same ones.",
         "the direction": "a positive difference is to say that the *first* is more accurate.",
         "percentage points": "these are shares from 0 to 1.",
-        "spread and error": "this is the spread of single images. The error of their mean is smaller"
-        " by the square root of their number.",
+        "spread and error": "this is the spread of single images. The error of their mean is"
+        " smaller by the square root of their number.",
     },
 )
 def paired_difference(attempt, draw):
