@@ -117,6 +117,79 @@ class ResNet(nn.Sequential):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
 
+class PreActivationBlock(nn.Module):
+    """y = F(x) + x with batch norm and ReLU before each convolution, and nothing after the sum.
+
+    Made from the convolutions of a ResidualBlock; the shapes of x and y are the same as there.
+    Source: He, Zhang, Ren and Sun, Identity mappings in deep residual networks, 2016.
+    """
+
+    def __init__(self, block):
+        super().__init__()
+        conv1, norm, relu, conv2, _ = block.residual
+        first_norm = nn.BatchNorm2d(conv1.in_channels)
+        self.residual = nn.Sequential(first_norm, nn.ReLU(), conv1, norm, relu, conv2)
+        projected = isinstance(block.shortcut, nn.Sequential)
+        self.shortcut = block.shortcut[0] if projected else nn.Identity()
+
+    def forward(self, x):
+        return self.residual(x) + self.shortcut(x)
+
+
+def residual_blocks(model):
+    """The blocks of a ResNet, from the input on."""
+    return [block for part in model if isinstance(part, nn.Sequential) for block in part]
+
+
+def with_pre_activation(model):
+    """Move batch norm and ReLU in front of the convolutions of a ResNet."""
+    model[1], model[2] = nn.Identity(), nn.Identity()
+    for stage in (model[3], model[4], model[5]):
+        for place, block in enumerate(stage):
+            stage[place] = PreActivationBlock(block)
+    model[6] = nn.Sequential(nn.BatchNorm2d(model[8].in_features), nn.ReLU(), model[6])
+    return model
+
+
+def with_silent_branches(model):
+    """Start every block of a ResNet with F(x) = 0: the last batch norm gets the factor 0."""
+    for block in residual_blocks(model):
+        nn.init.zeros_(block.residual[-1].weight)
+    return model
+
+
+def without_batch_norm(model):
+    """Replace every batch norm in the model by the identity."""
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(module, name, nn.Identity())
+    return model
+
+
+class Scale(nn.Module):
+    """Multiply by a number that is learned; any shape to the same."""
+
+    def __init__(self, start):
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(start))
+
+    def forward(self, x):
+        return self.factor * x
+
+
+def with_scaled_branches(model):
+    """Take the batch norms of a ResNet away, and scale F(x) by 1 / sqrt(number of blocks).
+
+    Source: De and Smith, Batch normalization biases residual blocks towards the identity function
+    in deep networks, 2020.
+    """
+    blocks = residual_blocks(without_batch_norm(model))
+    for block in blocks:
+        block.residual[-1] = Scale(len(blocks) ** -0.5)
+    return model
+
+
 def double_convolution(in_channels, out_channels):
     """Two 3 × 3 convolutions, each with batch norm and ReLU; height and width stay as they are."""
     return nn.Sequential(
