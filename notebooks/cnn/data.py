@@ -57,7 +57,7 @@ def load_mnist(train=True, transform=None):
 
     Args:
         train: True for the training part, False for the test part.
-        transform: applied to each PIL image, for example `torchvision.transforms.ToTensor()`.
+        transform: applied to each PIL image, for example `torchvision.transforms.v2.ToImage()`.
 
     Returns:
         torchvision.datasets.MNIST; `.data` is uint8 (60000, 28, 28), `.targets` is int64 (60000,).
