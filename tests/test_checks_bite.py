@@ -87,7 +87,7 @@ def test_a_definition_that_drifts_and_is_repeated_soundly(broken):
 
 
 def test_a_drifted_definition(broken):
-    broken.cells[3].source = broken.cells[3].source.replace("step *= stride", "step += stride")
+    broken.cells[3].source = broken.cells[3].source.replace("step *= S", "step += S")
     problems = checks.definitions_match(broken, [cnn.shapes])
     assert problems == ["receptive_field differs between the notebook and the package"]
 
