@@ -49,6 +49,7 @@ class Client(NotebookClient):
     def stop(self, number):
         self.stopped = number
         self.log.disabled = True  # the kernel dies now: no word, and no traceback, about that
+        self.shutdown_kernel = "immediate"
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         self.ending = asyncio.ensure_future(self._async_cleanup_kernel())
 
