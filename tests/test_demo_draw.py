@@ -95,17 +95,23 @@ def test_the_still_picture_is_the_one_of_today(stored_model, test_set, tmp_path)
 
 
 def test_an_untrained_network_is_not_exported(test_set, tmp_path):
-    with pytest.raises(export.ExportError, match=r"reads .* % of the test digits.*Run the lesson on training"):
+    with pytest.raises(
+        export.ExportError, match=r"reads .* % of the test digits.*Run the lesson on training"
+    ):
         export.export(CNN(), test_set[0][:100], test_set[1][:100], tmp_path, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_or_damaged_file_is_explained(tmp_path):
     path = tmp_path / "cnn.pt"
-    with pytest.raises(export.ExportError, match=r"(?s)no trained network at .*Run the lesson on training"):
+    with pytest.raises(
+        export.ExportError, match=r"(?s)no trained network at .*Run the lesson on training"
+    ):
         export.trained_network(path)
     path.write_bytes(b"no weights")
-    with pytest.raises(export.ExportError, match=r"(?s)does not hold the CNN.*Run the lesson on training"):
+    with pytest.raises(
+        export.ExportError, match=r"(?s)does not hold the CNN.*Run the lesson on training"
+    ):
         export.trained_network(path)
     torch.save(torch.nn.Linear(2, 3).state_dict(), path)
     with pytest.raises(export.ExportError, match="does not hold the CNN"):

@@ -15,22 +15,27 @@ import notebook_checks as rules
 import pytest
 import torch
 
-from cnn import checks
+from cnn.exercises import checking
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
+def lesson_of(path):
+    """The name of a lesson, without the number that gives its place."""
+    return path.stem.partition("-")[2]
+
+
 def lesson_module(path):
-    return importlib.import_module(f"cnn.exercises.lesson{path.stem[:2]}")
+    return importlib.import_module(f"cnn.exercises.{lesson_of(path)}")
 
 
 def lesson_exercises(path):
     found = vars(lesson_module(path)).items()
-    return {name: value for name, value in found if isinstance(value, checks.Exercise)}
+    return {name: value for name, value in found if isinstance(value, checking.Exercise)}
 
 
 def wrong_answers(path):
-    return importlib.import_module(f"wrong_answers.lesson{path.stem[:2]}").WRONG
+    return importlib.import_module(f"wrong_answers.{lesson_of(path)}").WRONG
 
 
 def series():
@@ -41,7 +46,7 @@ def series():
 
 
 ALL = list(series())
-IDS = [f"{path.stem[:2]}-{name}" for name, path in ALL]
+IDS = [f"{lesson_of(path)}-{name}" for name, path in ALL]
 
 
 @functools.cache
@@ -177,12 +182,12 @@ def test_every_exercise_is_on_its_page_and_has_wrong_answers():
 def doubled():
     """An exercise about doubling a number."""
 
-    @checks.exercise(
+    @checking.exercise(
         hints=["first", "second"], why="It matters.", misconceptions={"square": "not squared."}
     )
     def check(answer, draw):
         cases = [(draw.randrange(3, 99),) for _ in range(5)]
-        checks.compare(answer, lambda n: 2 * n, cases, {"square": lambda n: n * n})
+        checking.compare(answer, lambda n: 2 * n, cases, {"square": lambda n: n * n})
 
     return check
 
@@ -209,7 +214,7 @@ def test_stubs(doubled, source):
 
 @pytest.mark.parametrize("value", [4, None, "", [], {}, [1, ...], lambda n: 0, lambda n: [..., n]])
 def test_not_stubs(value):
-    assert not checks.is_untouched(value)
+    assert not checking.is_untouched(value)
 
 
 def test_right(doubled):
@@ -232,7 +237,7 @@ def test_the_case_is_shown_and_the_mistake_named(doubled):
 
 
 def test_an_endless_loop_is_stopped(doubled, monkeypatch):
-    monkeypatch.setattr(checks, "LIMIT", 0.2)
+    monkeypatch.setattr(checking, "LIMIT", 0.2)
 
     def endless(n):
         while True:
@@ -277,29 +282,29 @@ def test_the_line_of_an_exception(doubled, tmp_path, decorator):
 
 def test_types_shapes_and_values():
     t = torch.zeros(2, 3)
-    assert "a decimal number" in checks.difference(4.0, 4)
-    assert "a Tensor" in checks.difference([1], torch.tensor([1]))
-    assert "shape (3, 2); (2, 3)" in checks.difference(t.T, t)
-    assert "torch.int64; torch.float32" in checks.difference(t.long(), t)
+    assert "a decimal number" in checking.difference(4.0, 4)
+    assert "a Tensor" in checking.difference([1], torch.tensor([1]))
+    assert "shape (3, 2); (2, 3)" in checking.difference(t.T, t)
+    assert "torch.int64; torch.float32" in checking.difference(t.long(), t)
     wrong = t.clone()
     wrong[1, 2] = 0.5
-    assert checks.difference(wrong, t) == "returned 0.5 at [1, 2]; it should be 0."
+    assert checking.difference(wrong, t) == "returned 0.5 at [1, 2]; it should be 0."
 
 
 def test_same():
-    assert checks.same(torch.tensor(0.5), 0.5)
-    assert checks.same((2, 3), [2, 3])
-    assert checks.same(torch.Size([2, 3]), (2, 3))
-    assert not checks.same(14.0, 14)
-    assert not checks.same(True, 1)
-    assert not checks.same(torch.zeros(2), torch.zeros(3))
+    assert checking.same(torch.tensor(0.5), 0.5)
+    assert checking.same((2, 3), [2, 3])
+    assert checking.same(torch.Size([2, 3]), (2, 3))
+    assert not checking.same(14.0, 14)
+    assert not checking.same(True, 1)
+    assert not checking.same(torch.zeros(2), torch.zeros(3))
 
 
 def test_changed_input_print_and_none(doubled):
-    with pytest.raises(checks.Wrong, match="changed its input"):
-        checks.call(lambda t: t.add_(1), torch.zeros(3))
-    with pytest.raises(checks.Wrong, match="changed its input"):
-        checks.call(lambda values: values.append(1) or values, [1, 2])
+    with pytest.raises(checking.Wrong, match="changed its input"):
+        checking.call(lambda t: t.add_(1), torch.zeros(3))
+    with pytest.raises(checking.Wrong, match="changed its input"):
+        checking.call(lambda values: values.append(1) or values, [1, 2])
 
     def prints(n):
         print(2 * n)
@@ -318,19 +323,21 @@ def test_the_random_state_is_left_alone(doubled):
 
 
 def test_cases_are_fresh():
-    assert checks.Draw().integers(10**9, 4).tolist() != checks.Draw().integers(10**9, 4).tolist()
-    assert torch.equal(checks.Draw(7).normal(3), checks.Draw(7).normal(3))
-    assert checks.Draw(7).random() == checks.Draw(7).random()
+    assert (
+        checking.Draw().integers(10**9, 4).tolist() != checking.Draw().integers(10**9, 4).tolist()
+    )
+    assert torch.equal(checking.Draw(7).normal(3), checking.Draw(7).normal(3))
+    assert checking.Draw(7).random() == checking.Draw(7).random()
 
 
 def test_a_prediction_left_open():
     truth = {"a": 1, "b": (2, 3)}
-    with pytest.raises(checks.Wrong, match="'b' is still open"):
-        checks.predict({"a": 1, "b": ...}, truth)
-    with pytest.raises(checks.Wrong, match="Keep the dictionary"):
-        checks.predict({"a": 1}, truth)
-    with pytest.raises(checks.Wrong, match=r"'b': it is not \(2, 4\)") as wrong:
-        checks.predict({"a": 1, "b": (2, 4)}, truth, {"off": {"b": (2, 4)}})
+    with pytest.raises(checking.Wrong, match="'b' is still open"):
+        checking.predict({"a": 1, "b": ...}, truth)
+    with pytest.raises(checking.Wrong, match="Keep the dictionary"):
+        checking.predict({"a": 1}, truth)
+    with pytest.raises(checking.Wrong, match=r"'b': it is not \(2, 4\)") as wrong:
+        checking.predict({"a": 1, "b": (2, 4)}, truth, {"off": {"b": (2, 4)}})
     assert wrong.value.about == "off"
     assert "3" not in str(wrong.value)
-    checks.predict({"a": 1, "b": (2, 3)}, truth)
+    checking.predict({"a": 1, "b": (2, 3)}, truth)

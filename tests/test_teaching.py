@@ -24,12 +24,12 @@ def test_every_lesson_has_its_objectives():
 def test_the_table_holds_every_exercise(lesson):
     found = teaching.headings(lesson.path)
     named = {name for _, name in found if name}
-    assert named == teaching.misconceptions(lesson.path.stem[:2]).keys()
+    assert named == teaching.misconceptions(lesson.name).keys()
     rows = [row for row in teaching.exercises([lesson]).splitlines() if lesson.address in row]
     assert len(rows) == len(found)
     for _, name in found:
         if name:
-            caught = ", ".join(teaching.misconceptions(lesson.path.stem[:2])[name])
+            caught = ", ".join(teaching.misconceptions(lesson.name)[name])
             assert any(row.endswith(f" | {caught} |") for row in rows)
 
 

@@ -57,6 +57,15 @@ class Lesson:
         return f"notebooks/{self.path.name}"
 
     @property
+    def number(self):
+        return self.path.stem.partition("-")[0]
+
+    @property
+    def name(self):
+        """The name without the number: that of its exercises and of its figures."""
+        return self.path.stem.partition("-")[2]
+
+    @property
     def in_short(self):
         """What the README's table says that a reader will do, or else the first goal."""
         readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -131,7 +140,7 @@ def card(place, lesson):
 {picture(place)}
 ```
 
-### [{lesson.path.stem[:2]} {lesson.title}]({lesson.address})
+### [{lesson.number} {lesson.title}]({lesson.address})
 
 {lesson.in_short[0].upper()}{lesson.in_short[1:]}.
 
@@ -151,7 +160,7 @@ def total(series):
 
 def line(lesson):
     """One line of the list of lessons in the Markdown edition."""
-    return f"- [{lesson.path.stem[:2]} {lesson.title}]({lesson.address}): {lesson.in_short}\n"
+    return f"- [{lesson.number} {lesson.title}]({lesson.address}): {lesson.in_short}\n"
 
 
 def prepare(series):

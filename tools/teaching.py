@@ -20,7 +20,7 @@ def pages(series):
 def objectives(series):
     """What a learner can do after each lesson, in the words of the notebook, and its minutes."""
     parts = [
-        f"### [{lesson.path.stem[:2]} {lesson.title}]({lesson.address})\n\n"
+        f"### [{lesson.number} {lesson.title}]({lesson.address})\n\n"
         f"{_time(lesson.path)}\n\n" + "".join(f"- {goal}\n" for goal in lesson.goals)
         for lesson in series
     ]
@@ -31,11 +31,13 @@ def exercises(series):
     """A table of all exercises, each linked, with the misconceptions that its check names."""
     lines = ["| Lesson | Exercise | What its check recognises |", "|---|---|---|"]
     for lesson in series:
-        number, caught = lesson.path.stem[:2], misconceptions(lesson.path.stem[:2])
+        caught = misconceptions(lesson.name)
         for title, name in headings(lesson.path):
             names = ", ".join(caught[name]) if name else "an hour of work, with a rubric"
             shown = title.removeprefix("Exercise: ")
-            lines.append(f"| {number} | [{shown}]({lesson.address}#{anchor(title)}) | {names} |")
+            lines.append(
+                f"| {lesson.number} | [{shown}]({lesson.address}#{anchor(title)}) | {names} |"
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -54,9 +56,9 @@ def headings(path):
     return found
 
 
-def misconceptions(number):
-    """Exercise -> {misconception: what the check says of it}, of the lesson with this number."""
-    path = EXERCISES / f"lesson{number}.py"
+def misconceptions(name):
+    """Exercise -> {misconception: what the check says of it}, of the lesson with this name."""
+    path = EXERCISES / f"{name}.py"
     if not path.exists():
         return {}
     found = {}

@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of the lesson on convolution, by the misconception each comes from."""
+"""Wrong answers to the exercises on convolution, by the misconception each comes from."""
 
 SHAPES = """
 predictions = {{

@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of the lesson on data, by the misconception each comes from."""
+"""Wrong answers to the exercises on data, by the misconception each comes from."""
 
 TO_BATCH = "def to_batch(pictures):\n    return {}"
 IMAGES_OF = "def images_of(part):\n    return {}"

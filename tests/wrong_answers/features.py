@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of the lesson on features, by the misconception each comes from."""
+"""Wrong answers to the exercises on features, by the misconception each comes from."""
 
 SALIENCY = """
 def winning_saliency(model, X):
@@ -15,17 +15,12 @@ def grad_cam_map(maps, gradients):
 """
 MEAN = "gradients.mean(dim=(2, 3), keepdim=True)"
 
-SHIFT = """
-def smallest_shift(layers):
-    return {}
+ERASE = """
+def erase(X, scores, n):
+    scores = {}.flatten(1)
+    return X.flatten(1).scatter(1, scores.topk(n, dim=1).indices, 0).view_as(X)
 """
-
-STEP = """
-def targeted_step(model, X, wanted, epsilon):
-    X = X.clone().requires_grad_()
-    F.cross_entropy(model(X), {}).backward()
-    return {}
-"""
+INK_ONLY = "scores.masked_fill(X[:, 0] <= 0.3, -torch.inf)"
 
 WRONG = {
     "winning_saliency": [
@@ -51,27 +46,15 @@ WRONG = {
         ("keep the positive last", GRAD_CAM.format(MEAN, "(weights * maps).relu().sum(dim=1)")),
         ("evidence against", GRAD_CAM.format(MEAN, "(weights * maps).sum(dim=1)")),
     ],
-    "smallest_shift": [
-        ("convolutions just move", SHIFT.format("1")),
-        ("strides multiply", SHIFT.format("sum(stride for _, stride in layers)")),
-        ("the largest stride decides", SHIFT.format("max(stride for _, stride in layers)")),
-        ("seeing and stepping", SHIFT.format("receptive_field(layers)")),
-    ],
-    "targeted_step": [
+    "erase": [
+        ("empty paper", ERASE.format("scores")),
         (
-            "with and against the gradient",
-            STEP.format("wanted", "(X + epsilon * X.grad.sign()).detach().clamp(0, 1)"),
+            "each image for itself",
+            "def erase(X, scores, n):\n"
+            f"    best = {INK_ONLY}.flatten().topk(n).indices\n"
+            "    return X.flatten().scatter(0, best, 0).view_as(X)",
         ),
-        (
-            "sign and size",
-            STEP.format("wanted", "(X - epsilon * X.grad * len(X)).detach().clamp(0, 1)"),
-        ),
-        ("an image stays an image", STEP.format("wanted", "X.detach() - epsilon * X.grad.sign()")),
-        (
-            "which class",
-            STEP.format(
-                "model(X).argmax(dim=1)", "(X + epsilon * X.grad.sign()).detach().clamp(0, 1)"
-            ),
-        ),
+        ("the highest scores", ERASE.format("(-scores).masked_fill(X[:, 0] <= 0.3, -torch.inf)")),
+        ("size and sign", ERASE.format("scores.abs().masked_fill(X[:, 0] <= 0.3, -torch.inf)")),
     ],
 }

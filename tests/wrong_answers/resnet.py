@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of the lesson on residual networks, by the misconception each comes from."""
+"""Wrong answers to the exercises on residual networks, by the misconception each comes from."""
 
 NORM = """
 def my_batch_norm(X, eps=1e-5):

@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of the lesson on scaling, by the misconception each comes from."""
+"""Wrong answers to the exercises on scaling, by the misconception each comes from."""
 
 PART = """
 def part_of_rank(n, rank, size):

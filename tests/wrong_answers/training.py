@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of the lesson on training, by the misconception each comes from."""
+"""Wrong answers to the exercises on training, by the misconception each comes from."""
 
 LOSSES = """
 predictions = {{

@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of the lesson on the U-Net, by the misconception each comes from."""
+"""Wrong answers to the exercises on the U-Net, by the misconception each comes from."""
 
 IOU = """
 def iou_from_matrix(M):

@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of the lesson on vision transformers, by the misconception each comes from."""
+"""Wrong answers to the exercises on vision transformers, by the misconception each comes from."""
 
 SEQUENCE = """
 def sequence(height, width, channels, patch_size):

@@ -1,26 +1,9 @@
-"""The exercises of the lesson on features: saliency, Grad-CAM, what moves with a digit, a step to a class."""
+"""The exercises of the lesson on features: saliency, Grad-CAM, erasing what a map marks."""
 
 import torch
-import torch.nn.functional as F
-from torch import nn
 
 from cnn.exercises.checking import compare, exercise
-from cnn.shapes import receptive_field
-
-
-def network(draw, n_pixels, n_classes):
-    """A small network with random weights: (N, 1, H, W) to logits (N, n_classes)."""
-    first, second = nn.Linear(n_pixels, 12), nn.Linear(12, n_classes)
-    with torch.no_grad():
-        first.weight.copy_(draw.normal(12, n_pixels) / n_pixels**0.5)
-        second.weight.copy_(draw.normal(n_classes, 12))
-    return nn.Sequential(nn.Flatten(), first, nn.Tanh(), second)
-
-
-def gradient(X, score):
-    """The gradient of score(X), a number, for each value of X."""
-    X = X.detach().clone().requires_grad_()
-    return torch.autograd.grad(score(X), X)[0]
+from cnn.exercises.networks import gradient, network
 
 
 @exercise(
@@ -123,111 +106,47 @@ def grad_cam_map(attempt, draw):
 
 @exercise(
     hints=[
-        "With stride 1 every shift will do: one pixel further in the input is one pixel further"
-        " in the map.",
-        "A layer with stride 2 reads every second place. If its input moves by one pixel, it"
-        " reads the places that it left out before. How far must the input move so that it reads"
-        " the same numbers again, one place further?",
-        "Two layers with stride 2: the input of the second must move by two of *its* places. How"
-        " many pixels is that in the input of the first?",
+        "Empty pixels must not be chosen: give them the lowest score there is, −∞.",
+        "With `flatten(1)` each image is a row, and `topk(n, dim=1).indices` are places in that"
+        " row.",
+        "`scatter` with these indices and the value 0 gives a new tensor; `view_as(X)` makes images"
+        " of it again.",
     ],
-    why="Only at shifts by a multiple of this number does a network see the same numbers again."
-    " With five layers of stride 2 it is 32 pixels. So equivariance to every shift is a property"
-    " of layers with stride 1; what a whole network makes of a shift has to be measured.",
+    why="This is half of a test of a map: what it ranks first is taken away. The other half is the"
+    " comparison with a random choice of as many ink pixels.",
     misconceptions={
-        "convolutions just move": "that holds at stride 1. After a small shift a kernel with a"
-        " stride lands on other pixels and gives other numbers, not the old ones at another"
-        " place.",
-        "strides multiply": "they do not add up. A step of the second layer is as wide as *that"
-        " many* steps of the first, so the widths are multiplied.",
-        "the largest stride decides": "a layer steps over what the layers before it left, so the"
-        " strides of all layers count.",
-        "seeing and stepping": "how much a number *sees* is its receptive field. Here it counts"
-        " how far the kernels *step*, and their size does not matter.",
+        "empty paper": "empty pixels were among the chosen ones. To erase them changes nothing, so"
+        " less ink is erased than it seems.",
+        "each image for itself": "the n pixels were chosen from the whole batch. Each image loses n"
+        " pixels of its own.",
+        "the highest scores": "these are the pixels with the *lowest* scores. The map says that they"
+        " matter least.",
+        "size and sign": "the scores were ranked by their size. A negative score says that ink here"
+        " speaks against the class, so it must not rank first.",
     },
 )
-def smallest_shift(attempt, draw):
-    cases = [([(3, 1), (3, 1), (2, 2)],)]
-    for n in (0, 1, 2):
-        layers = [(draw.choice([2, 3, 5]), draw.choice([1, 2, 3])) for _ in range(n)]
-        cases.append(([*layers, (3, 2), (5, 3), (3, 1)],))
+def erase(attempt, draw):
+    X = draw.normal(3, 1, 6, 7).sigmoid()
+    scores, n = draw.normal(3, 6, 7), draw.randrange(4, 7)
 
-    signal, kernel = draw.normal(1, 1, 600), draw.normal(1, 1, 5)
+    def erased(X, scores, n, threshold=0.3):
+        ranked = scores.masked_fill(X[:, 0] <= threshold, -torch.inf).flatten(1)
+        return X.flatten(1).scatter(1, ranked.topk(n, dim=1).indices, 0).view_as(X)
 
-    def strides(layers):
-        return [stride for _, stride in layers]
+    def from_the_whole_batch(X, scores, n):
+        ranked = scores.masked_fill(X[:, 0] <= 0.3, -torch.inf).flatten()
+        return X.flatten().scatter(0, ranked.topk(n).indices, 0).view_as(X)
 
-    def maps(X, layers):
-        for kernel_size, stride in layers:
-            X = F.conv1d(X, kernel[..., :kernel_size], stride=stride)
-        return X
-
-    def measured(layers):
-        """The first shift after which the maps are the old ones, one place further."""
-        before = maps(signal, layers)[0, 0, 1:5]
-        shifts = range(1, 200)
-        return next(
-            s for s in shifts if torch.allclose(maps(signal[..., s:], layers)[0, 0, :4], before)
-        )
-
+    X[:, 0, 0, :3], scores[:, 0, :3] = 0.1, 5.0  # empty paper with the highest scores
+    X[:, 0, 1], scores[:, 1, :3], scores[:, 1, 3] = 0.9, -4.0, 3.5  # ink of both signs
     compare(
         attempt,
-        measured,
-        cases,
+        erased,
+        [(X, scores, n)],
         {
-            "convolutions just move": lambda layers: 1,
-            "strides multiply": lambda layers: sum(strides(layers)),
-            "the largest stride decides": lambda layers: max(strides(layers)),
-            "seeing and stepping": receptive_field,
-        },
-    )
-
-
-@exercise(
-    hints=[
-        "The lesson's step makes the loss of the right class grow. Which loss should change here,"
-        " and should it grow or shrink?",
-        "The loss of the *wanted* class must become smaller: take a step against its gradient.",
-        "Each pixel moves by epsilon, however small its gradient is, so only the sign counts. Ink"
-        " stays between 0 and 1.",
-    ],
-    why="One sign turned round, and the attack has an aim. It needs nothing but the gradient that"
-    " training also uses, so who has the weights of a network can attack it.",
-    misconceptions={
-        "with and against the gradient": "the gradient points to where the loss *grows*. A step"
-        " along it makes the wanted class less likely.",
-        "sign and size": "the step is epsilon times the gradient itself. Far from a decision"
-        " gradients are tiny, and nothing moves; the method moves each pixel by epsilon.",
-        "an image stays an image": "the result has ink below 0 or above 1, which is no image: cut"
-        " it off at both ends.",
-        "which class": "this step leads away from the class that the network names now, wherever"
-        " to. Here the aim is one wanted class.",
-    },
-)
-def targeted_step(attempt, draw):
-    n_classes = draw.randrange(4, 7)
-    model, X = network(draw, 30, n_classes), draw.normal(6, 1, 5, 6).sigmoid()
-    wanted, epsilon = draw.integers(n_classes, 6), draw.choice([0.4, 0.5, 0.6])
-
-    def slope(X, classes):
-        return gradient(X, lambda X: F.cross_entropy(model(X), classes, reduction="sum"))
-
-    compare(
-        attempt,
-        lambda model, X, wanted, epsilon: (X - epsilon * slope(X, wanted).sign()).clamp(0, 1),
-        [(model, X, wanted, epsilon)],
-        {
-            "with and against the gradient": lambda model, X, wanted, epsilon: (
-                X + epsilon * slope(X, wanted).sign()
-            ).clamp(0, 1),
-            "sign and size": lambda model, X, wanted, epsilon: (
-                X - epsilon * slope(X, wanted)
-            ).clamp(0, 1),
-            "an image stays an image": lambda model, X, wanted, epsilon: (
-                X - epsilon * slope(X, wanted).sign()
-            ),
-            "which class": lambda model, X, wanted, epsilon: (
-                X + epsilon * slope(X, model(X).argmax(dim=1)).sign()
-            ).clamp(0, 1),
+            "empty paper": lambda X, scores, n: erased(X, scores, n, threshold=-1),
+            "each image for itself": from_the_whole_batch,
+            "the highest scores": lambda X, scores, n: erased(X, -scores, n),
+            "size and sign": lambda X, scores, n: erased(X, scores.abs(), n),
         },
     )
