@@ -283,7 +283,7 @@ class MeanPoolViT(ViT):
     """A ViT that reads the digit off the mean of its patch tokens; it has no class token.
 
     Shapes: X float (N, 1, 28, 28) to logits float (N, 10).
-    Source: Zhai, Kolesnikov, Houlsby and Beyer, Scaling vision transformers, 2022, section 3.2.
+    Source: Beyer, Zhai and Kolesnikov, Better plain ViT baselines for ImageNet-1k, 2022.
     """
 
     def forward(self, X):
