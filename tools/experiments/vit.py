@@ -436,13 +436,18 @@ def norms(data):
 
 
 def hunger(data):
-    """Two networks on 1,000 to 48,000 images for 375 steps, and at both ends for 1,000."""
-    path = result_file("data")
-    for n, steps in [(1000, 375), (6000, 375), (48_000, 375), (1000, 1000), (48_000, 1000)]:
-        for name, network in [("ViT", ViT), ("CNN", small_cnn)]:
-            lr = rate_of(data, name, network)
+    """Networks on fewer images for 375 steps, and for 1,000; `controls` has the others."""
+    networks = {"ViT": ViT, "CNN": small_cnn, "MLP": small_mlp}
+    plan = [("original", n, 375) for n in (1000, 6000)]
+    plan += [("shuffled pixels", 1000, 375), ("original", 1000, 1000), ("original", 48_000, 1000)]
+    for images, n, steps in plan:
+        for name, network in networks.items():
+            if name == "MLP" and images != "original":
+                continue  # the same problem under other names
+            lr = tuned(data, result_file("controls"), f"{name}, {images}", network, images)
             label = f"{name}, {n} images, {steps} steps"
-            run_seeds(data, path, label, network, "original", lr, n=n, steps=steps)
+            label += ", shuffled pixels" * (images != "original")
+            run_seeds(data, result_file("data"), label, network, images, lr, n=n, steps=steps)
 
 
 def move(X):
