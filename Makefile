@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 NBVAL  := --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg
 SPREAD := -n auto --maxprocesses 8 --dist loadscope # a file at a time on each core
-TIMED  := $(wildcard notebooks/08-*.ipynb) # measures time, so nothing else runs beside it
+TIMED  := $(wildcard notebooks/11-*.ipynb) # measures time, so nothing else runs beside it
 
 .PHONY: help install run test lab lint outputs figures export bench stamp site clean
 .DEFAULT_GOAL := help
@@ -52,7 +52,8 @@ figures: $(VENV)/.installed
 	cd notebooks && ../$(BIN)/python -m cnn.figures ../images
 
 export: $(VENV)/.installed
-	cd notebooks && ../$(BIN)/python -m cnn.export && ../$(BIN)/python -m cnn.export_explore
+	$(BIN)/python tools/export_draw.py
+	$(BIN)/python tools/export_explore.py
 
 bench: $(VENV)/.installed
 	$(BIN)/python tools/bench.py

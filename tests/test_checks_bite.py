@@ -18,7 +18,7 @@ NOTEBOOK_02 = REPOSITORY / "notebooks" / "02-convolution.ipynb"
 
 @pytest.fixture(scope="module")
 def sound():
-    """The cells of the lesson on convolution that compute sizes, with their definitions and outputs."""
+    """The cells on convolution that compute sizes, with their definitions and outputs."""
     notebook = nbformat.read(NOTEBOOK_02, as_version=4)
     wanted = ("def output_size(", "def receptive_field(")
     notebook.cells = [

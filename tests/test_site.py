@@ -365,9 +365,9 @@ def test_demo_is_part_of_the_site(build, site, demo):
             file = site / "demos" / unquote(parts.path)
             file = file / "index.html" if file.is_dir() else file
             assert file.exists(), target
-    for file in (build[0] / "demos").iterdir():
+    for file in (build[0] / "demos").rglob("*.*"):
         if file.suffix in {".css", ".js", ".bin", ".json", ".png", ".svg"}:
-            copied = site / "demos" / file.name
+            copied = site / file.relative_to(build[0])
             assert file.name == "package.json" or copied.read_bytes() == file.read_bytes()
     published = f"https://example.org/course/demos/{demo.name}"
     assert f"<loc>{published}</loc>" in (site / "sitemap.xml").read_text()

@@ -215,9 +215,11 @@ def finish(series, pages):
     shutil.rmtree(MARKDOWN / SITE.name, ignore_errors=True)
     unused = ["index.html", "404.md", "sitemap.xml", "robots.txt", "notebooks/*.ipynb"]
     files = [file for name in unused for file in MARKDOWN.glob(name)]
-    files += [f for f in MARKDOWN.glob("demos/*") if f.suffix not in {".png", ".svg"}]
+    files += [f for f in MARKDOWN.glob("demos/*.*") if f.suffix not in {".png", ".svg"}]
     for file in files:
         file.unlink()
+    for folder in MARKDOWN.glob("demos/*/"):
+        shutil.rmtree(folder)
     for page in MARKDOWN.rglob("*.md"):
         page.write_text(plain(page.read_text(encoding="utf-8")), encoding="utf-8")
     shutil.copytree(MARKDOWN, SITE / "markdown", dirs_exist_ok=True)

@@ -1,6 +1,8 @@
-"""Write the badge, the bootstrap cell and the links to demos/ of every notebook from `repo-url`.
+"""Write what the notebooks hold of the repository's address and of the order of the lessons.
 
-The address stands in _quarto.yml.
+The address stands in _quarto.yml as `repo-url`: badge, bootstrap cell and links to demos/ come
+from it.
+The order stands in the file names: rename a notebook, and its title and all links to it follow.
 
 Also drops the metadata that editors leave behind: only the kernel's name and the tags stay.
 """
@@ -96,12 +98,39 @@ def stamped(notebook, name, url):
     return notebook
 
 
+def renumbered(text, names):
+    """The text with each link to a lesson as its file is called now; names: lesson -> file name."""
+    lesson = rf"\b\d\d-({'|'.join(names)})\.ipynb\b"
+    return re.sub(lesson, lambda found: names[found[1]], text)
+
+
+def file_names():
+    """Lesson -> file name: the one place that holds the order."""
+    paths = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+    return {path.stem.partition("-")[2]: path.name for path in paths}
+
+
 def main():
-    url = repo_url()
-    for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
+    url, names = repo_url(), file_names()
+    for name in names.values():
+        path = REPOSITORY / "notebooks" / name
         notebook = nbformat.read(path, as_version=4)
-        nbformat.write(stamped(notebook, path.name, url), path)
-        print(f"{path.name}: {url}")
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = renumbered(cell.source, names)
+        first = notebook.cells[0]
+        first.source = re.sub(r"^# \d\d · ", f"# {name[:2]} · ", first.source)
+        nbformat.write(stamped(notebook, name, url), path)
+        print(f"{name}: {url}")
+    for page in [
+        REPOSITORY / "README.md",
+        *REPOSITORY.glob("*.qmd"),
+        *REPOSITORY.glob("hpc/*.qmd"),
+    ]:
+        text = page.read_text(encoding="utf-8")
+        if renumbered(text, names) != text:
+            page.write_text(renumbered(text, names), encoding="utf-8")
+            print(f"{page.name}: links to lessons")
 
 
 if __name__ == "__main__":

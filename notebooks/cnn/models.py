@@ -31,7 +31,7 @@ class CNN(nn.Sequential):
 
 
 class MLP(nn.Sequential):
-    """Dense layers only, with about as many parameters as CNN: the baseline of the lesson on training.
+    """Dense layers only, with about as many parameters as CNN: the baseline for it.
 
     Shapes: X float (N, 1, 28, 28) to logits float (N, 10). 1,205,830 parameters with 770 units.
     """
@@ -50,7 +50,7 @@ class MLP(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """y = ReLU(F(x, {W}) + x), where F is two 3 × 3 convolutions with batch norm: the lesson on residual networks.
+    """y = ReLU(F(x, {W}) + x), where F is two 3 × 3 convolutions with batch norm.
 
     Shapes: x float (N, in_channels, H, W) to float (N, out_channels, H / stride, W / stride), the
     size rounded up. Where the shapes of x and F(x) differ, the shortcut is a projection: a 1 × 1
@@ -89,7 +89,7 @@ def residual_stage(n, in_channels, out_channels, stride, shortcut):
 
 
 class ResNet(nn.Sequential):
-    """The small residual network of the lesson on residual networks: 6n + 2 layers with weights, n blocks per stage.
+    """A small residual network: 6n + 2 layers with weights, n blocks per stage.
 
     Shapes: X float (N, 1, H, W) to logits float (N, 10). With shortcut=False it is the plain
     network of the same depth and width.
@@ -239,7 +239,7 @@ class EncoderBlock(nn.Module):
 
 
 class ViT(nn.Module):
-    """The vision transformer of the lesson on vision transformers: patches, class token, positions, encoder blocks.
+    """A small vision transformer: patches, class token, positions, encoder blocks.
 
     Shapes: X float (N, 1, 28, 28) to logits float (N, 10). 19,658 parameters by default. With
     positions=False the position embeddings are zero and stay so.

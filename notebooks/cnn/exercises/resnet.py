@@ -1,4 +1,4 @@
-"""The exercises of the lesson on residual networks: batch norm, shapes on both ways of a block, copying, gradients."""
+"""The exercises on residual networks: batch norm, shapes on both ways of a block, copying, gradients."""
 
 import math
 
