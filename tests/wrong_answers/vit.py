@@ -14,6 +14,8 @@ def masked_attention(Q, K, V, absent):
 """
 
 CONTROL = """
+import itertools
+
 def control_pair(ink, attended):
     due = sum(ink[i] for i in attended)
     pairs = itertools.combinations(range(len(ink)), 2)

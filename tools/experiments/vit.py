@@ -436,14 +436,14 @@ def parts(data):
 
 
 def norms(data):
-    """Pre- and post-norm in six blocks, with and without warm-up, at several rates, 250 steps."""
+    """Pre- and post-norm in six blocks, with and without warm-up, at several rates, 100 steps."""
     networks = {"pre-norm": partial(ViT, depth=6), "post-norm": partial(post_norm, 6)}
     for seed in SEEDS:
         for (name, network), warm_up, lr in product(
             networks.items(), (0.1, 0.0), (3e-3, 6e-3, 1.2e-2)
         ):
             label = f"{name}, {'warm-up' if warm_up else 'no warm-up'}, rate {lr:g}"
-            experiment = partial(fit, data, network, "original", lr, steps=250, warm_up=warm_up)
+            experiment = partial(fit, data, network, "original", lr, steps=100, warm_up=warm_up)
             repeat(experiment, [seed], result_file("norms"), label)
 
 

@@ -71,15 +71,15 @@ def sequence(attempt, draw):
 
 @exercise(
     hints=[
-        "Start from the two lines of `attention`. Only the scores change, before the softmax.",
+        "Start from the three lines of `attention`. Only the scores change, before the softmax.",
         "An absent key must get the weight 0, and the weights of the others must still add up to"
         " 1. Which score does softmax turn into 0?",
         "`scores.masked_fill(absent, -torch.inf)` does it. `absent` has an entry for each key, and"
         " the keys are the *columns* of the scores.",
     ],
-    why="This is how a transformer works on sentences of different lengths in one batch, and how"
-    " a language model is kept from reading ahead. Below it takes patches away from a network"
-    " without putting anything in their place.",
+    why="This is how a transformer works on sentences of different lengths in one batch. With a"
+    " mask of its own for each query, a language model is kept from reading ahead. And below, it"
+    " is how patches are taken away from a network with nothing put in their place.",
     misconceptions={
         "zero is a score": "a score of 0 is no absence: softmax gives it the weight e⁰ = 1 before"
         " the division. Setting the key to 0 has the same effect.",
