@@ -338,3 +338,67 @@ class ViT(nn.Module):
     def forward(self, X):
         tokens = self.blocks(self.tokens(X))
         return self.head(self.norm(tokens[:, 0]))  # (N, 10): logits
+
+
+class PostNormBlock(EncoderBlock):
+    """The block of the first transformers: the norms stand after the additions, on the main path.
+
+    Shapes: X float (N, T, dim) to the same. The parameters are those of EncoderBlock.
+    Source: Vaswani et al., Attention is all you need, 2017, section 3.1.
+    """
+
+    def forward(self, X):
+        X = self.norm1(X + self.attention(X))
+        return self.norm2(X + self.mlp(X))
+
+
+class MeanPoolViT(ViT):
+    """A ViT that reads the digit off the mean of its patch tokens; it has no class token.
+
+    Shapes: X float (N, 1, 28, 28) to logits float (N, 10).
+    Source: Beyer, Zhai and Kolesnikov, Better plain ViT baselines for ImageNet-1k, 2022.
+    """
+
+    def forward(self, X):
+        tokens = self.blocks(self.tokens(X)[:, 1:])  # (N, P, D), no class token
+        return self.head(self.norm(tokens).mean(dim=1))  # (N, 10): logits
+
+
+class RegisterViT(ViT):
+    """A ViT with a few more learned tokens, registers, which have no patch and are not read out.
+
+    Shapes: X float (N, 1, 28, 28) to logits float (N, 10).
+    Source: Darcet, Oquab, Mairal and Bojanowski, Vision transformers need registers, 2024.
+    """
+
+    def __init__(self, registers=4, dim=32):
+        super().__init__(dim=dim)
+        self.registers = nn.Parameter(0.2 * torch.randn(1, registers, dim))
+
+    def tokens(self, X):
+        registers = self.registers.expand(len(X), -1, -1)  # (N, R, D)
+        return torch.cat([super().tokens(X), registers], dim=1)  # (N, 1 + P + R, D)
+
+
+def small_cnn():
+    """A CNN with as many parameters as ViT(): X (N, 1, 28, 28) to logits (N, 10)."""
+    return nn.Sequential(
+        nn.Conv2d(1, 12, 3, stride=2, padding=1),  # (N, 12, 14, 14)
+        nn.ReLU(),
+        nn.Conv2d(12, 28, 3, stride=2, padding=1),  # (N, 28, 7, 7)
+        nn.ReLU(),
+        nn.Conv2d(28, 40, 3, stride=2, padding=1),  # (N, 40, 4, 4)
+        nn.ReLU(),
+        nn.Flatten(),  # (N, 640)
+        nn.Linear(40 * 4 * 4, 10),  # (N, 10): logits
+    ).to(memory_format=torch.channels_last)
+
+
+def small_mlp():
+    """Dense layers with as many parameters as ViT(): X (N, 1, 28, 28) to logits (N, 10)."""
+    return nn.Sequential(
+        nn.Flatten(),  # (N, 784)
+        nn.Linear(28 * 28, 24),  # (N, 24)
+        nn.ReLU(),
+        nn.Linear(24, 10),  # (N, 10): logits
+    )
