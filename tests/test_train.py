@@ -265,8 +265,8 @@ def test_a_loss_that_is_not_finite_ends_the_run(alone, tmp_path):
 
 
 def test_memory_that_is_not_enough(tmp_path):
-    """A batch whose maps take 100 GB: more than the process may have, in one sentence."""
-    limit = 16 * 2**30
+    """A batch whose first maps take 4 GB: more than the process may have, said in one sentence."""
+    limit = 5 * 2**30
 
     def little():
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
