@@ -264,5 +264,23 @@ def test_a_signal_ends_it_without_a_traceback(folder, number, kernel_too):
     assert not Path(f"/proc/{kernel}/cmdline").exists() or not running(kernel), "no kernel is left"
 
 
+@pytest.mark.parametrize("seconds", [0.1, 0.4, 0.8, 1.3])
+def test_a_signal_while_a_kernel_starts(folder, seconds):
+    rewrite(folder / "notebooks" / "02-bad.ipynb", "import time; time.sleep(99)")
+    words, environment = command(folder, "--to", folder / "results")
+    words[2] = words[2].replace("r.main()", "print('begins', flush=True); r.main()")
+    process = subprocess.Popen(
+        words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    while process.stdout.readline() != "begins\n":
+        pass
+    time.sleep(seconds)
+    process.send_signal(signal.SIGTERM)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode in (143, -signal.SIGTERM)  # to a shell the same
+    assert "Traceback" not in output
+    assert "Error" not in output
+
+
 def running(pid):
     return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()

@@ -265,8 +265,8 @@ def test_a_loss_that_is_not_finite_ends_the_run(alone, tmp_path):
 
 
 def test_memory_that_is_not_enough(tmp_path):
-    """A batch whose maps take 100 GB: more than the process may have, in one sentence."""
-    limit = 16 * 2**30
+    """A batch whose first maps take 4 GB: more than the process may have, said in one sentence."""
+    limit = 5 * 2**30
 
     def little():
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -324,7 +324,8 @@ def test_two_processes_stop_at_the_same_step_within_a_second(tmp_path):
 def test_a_process_that_waits_for_others_can_be_stopped(number, tmp_path):
     """The second one never comes; without this the first would wait for five minutes."""
     (lonely,) = start_pair([*SMALL, "--out", tmp_path], [slurm(0)])
-    time.sleep(8)  # until it waits, deep inside PyTorch
+    wait_for(lonely, "2 processes meet at")
+    time.sleep(2)  # until it waits, deep inside PyTorch
     began = time.monotonic()
     lonely.send_signal(number)
     output = finish(lonely, code=143)

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import atexit
 import base64
 import contextlib
 import io
@@ -50,6 +51,7 @@ class Client(NotebookClient):
         self.stopped = number
         self.log.disabled = True  # the kernel dies now: no word, and no traceback, about that
         self.shutdown_kernel = "immediate"
+        atexit.unregister(self._cleanup_kernel)
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         self.ending = asyncio.ensure_future(self._async_cleanup_kernel())
 
@@ -173,7 +175,7 @@ def execute(path, target):
         if target != path:
             write(notebook, target)
         sys.exit(f"\n{path.name} stopped at a failing cell:\n{error}")
-    except Exception:
+    except BaseException:  # whatever nbclient makes of a kernel that is gone
         if client.stopped:
             sys.exit(stopped_by(client.stopped))
         raise

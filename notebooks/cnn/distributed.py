@@ -170,6 +170,8 @@ def joined(world, device, patience=300):
         return
     os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = meeting_point()
     place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+    if world.rank == 0:
+        print(f"{world.size} processes meet at {place} ...", flush=True)
     backend = dist.get_default_backend_for_device(device)  # nccl, xccl or gloo
     try:
         dist.init_process_group(
