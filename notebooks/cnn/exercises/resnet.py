@@ -235,10 +235,12 @@ def ten_times(predictions, draw):
     names = ("output of the batch norm", "gradient", "gradient / weight")
     truth = {name: ten / one for name, one, ten in zip(names, *measured)}
     mistakes = {
-        "batch norm divides the size away": {names[0]: 10},
-        "the same output, another slope": {names[1]: 1},
+        "batch norm divides the size away": {names[0]: 10.0},
+        "the same output, another slope": {names[1]: 1.0},
         "the weight counts too": {names[2]: 0.1},
     }
+    if isinstance(predictions, dict):  # a whole number will do
+        predictions = {k: float(v) if type(v) is int else v for k, v in predictions.items()}
     predict(predictions, truth, mistakes)
 
 
