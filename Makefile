@@ -39,7 +39,7 @@ test: $(VENV)/.installed
 	$(BIN)/python -m pytest -v $(NBVAL) $(TIMED)
 
 lab: $(VENV)/.installed
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+	JUPYTER_PATH="$(CURDIR)/$(VENV)/share/jupyter:$$JUPYTER_PATH" $(BIN)/jupyter lab --notebook-dir=notebooks
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format .
@@ -69,6 +69,7 @@ $(VENV)/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "This course needs Python 3.11 or newer; '$(PYTHON)' is older or missing."; \
 	  echo "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) tools/check_platform.py
 	@echo "Creating $(VENV) and installing requirements.txt (a few minutes the first time) ..."
 	@$(PYTHON) -m venv $(VENV) || { \
 	  echo "Python could not create a virtual environment. On Debian or Ubuntu: apt install python3-venv"; exit 1; }

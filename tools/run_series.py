@@ -2,7 +2,9 @@
 
 import argparse
 import asyncio
+import base64
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -15,6 +17,7 @@ from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOTEBOOKS = REPOSITORY / "notebooks"
@@ -46,6 +49,7 @@ class Client(NotebookClient):
     def stop(self, number):
         self.stopped = number
         self.log.disabled = True  # the kernel dies now: no word, and no traceback, about that
+        self.shutdown_kernel = "immediate"
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         self.ending = asyncio.ensure_future(self._async_cleanup_kernel())
 
@@ -185,12 +189,35 @@ def progress(line):
         print(line, flush=True)
 
 
+def slim_pictures(notebook):
+    """Store the still pictures of a notebook with 256 colours: a third of the size, looks alike."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                output.data["image/png"] = slimmed(output.data["image/png"])
+
+
+def slimmed(png):
+    """A PNG (base64) with at most 256 colours; as it is if it moves or would not shrink."""
+    before = base64.b64decode(png)
+    with Image.open(io.BytesIO(before)) as picture:
+        if getattr(picture, "n_frames", 1) > 1 or picture.mode == "P":
+            return png
+        few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        after = io.BytesIO()
+        few.save(after, "PNG", optimize=True)
+    if after.tell() >= len(before):
+        return png
+    return base64.b64encode(after.getvalue()).decode() + "\n"
+
+
 def write(notebook, target):
     """Write without what depends on the machine or on chance: versions, widgets, random ids."""
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
+    slim_pictures(notebook)
     for number, cell in enumerate(notebook.cells, start=1):
         cell.id = f"cell-{number:02}"
     descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")

@@ -18,32 +18,49 @@ from make_site import pages_url
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 BOOTSTRAP = """\
-# In Colab: fetch the rest of the course. Elsewhere this does nothing.
+# Finds the course, from its root too. In Colab it fetches it first; elsewhere nothing is fetched.
 import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 repository = "{url}"
-if importlib.util.find_spec("cnn") is None:
-    if "google.colab" not in sys.modules:
-        raise SystemExit(
-            "The folder cnn is not beside this notebook. Get the whole course (git clone "
-            + repository
-            + ") and open the notebook in its folder notebooks."
-        )
-    course = Path("course").absolute()
-    wanted = [{packages}]
-    missing = [name for name in wanted if importlib.util.find_spec(name.split("==")[0]) is None]
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *missing]
-    clone = ["git", "clone", "--quiet", "--depth=1", repository, str(course)]
-    for command, needed in [(clone, not course.exists()), (install, missing)]:
-        done = subprocess.run(command, capture_output=True, text=True) if needed else None
-        if done and done.returncode:
-            raise SystemExit("Could not fetch the course; run this cell again. " + done.stderr)
-    os.chdir(course / "notebooks")
-    sys.path.insert(0, str(Path.cwd()))"""
+needed_in_colab = [{packages}]
+here, course = Path.cwd(), Path("course").absolute()
+
+
+def find_course():
+    places = [here, here / "notebooks", course / "notebooks"]  # any other folder cnn is not ours
+    return next((p for p in places if (p / "cnn/exercises/checking.py").exists()), None)
+
+
+def fetch(*command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit("Could not fetch the course; run this cell again. " + done.stderr)
+
+
+if "google.colab" in sys.modules:
+    if not find_course():
+        with tempfile.TemporaryDirectory(dir=here) as new:  # renamed when it is complete
+            fetch("git", "clone", "--quiet", "--depth=1", repository, new + "/course")
+            if course.exists():
+                course.rename(f"{{course}}-broken-{{os.getpid()}}")
+            Path(new, "course").rename(course)
+    names = [(name, name.split("==")[0]) for name in needed_in_colab]
+    missing = [name for name, module in names if importlib.util.find_spec(module) is None]
+    if missing:
+        fetch(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *missing)
+folder = find_course()
+if folder is None:
+    raise SystemExit(
+        f"The course's folder cnn is neither in {{here}} nor in {{here / 'notebooks'}}. Get the "
+        f"whole course (git clone {{repository}}), and open this notebook in its folder notebooks."
+    )
+os.chdir(folder)
+sys.path.insert(0, str(folder))"""
 
 
 IN_COLAB_ALREADY = {"torch", "torchvision", "numpy", "matplotlib", "pillow", "scipy"}

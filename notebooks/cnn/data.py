@@ -58,7 +58,7 @@ def load_mnist(train=True, transform=None, root=None):
 
     Args:
         train: True for the training part, False for the test part.
-        transform: applied to each PIL image, for example `torchvision.transforms.ToTensor()`.
+        transform: applied to each PIL image, for example `torchvision.transforms.v2.ToImage()`.
         root: a folder that holds MNIST/raw/; then no other place is tried.
 
     Returns:

@@ -26,7 +26,7 @@ import torch
 
 LIMIT = 10  # seconds for one attempt
 CHARACTERS = 400  # of what the reader's code prints, and of its messages
-LARGEST = 10**12  # no answer is a larger number
+LARGEST, MOST_NUMBERS = 10**12, 10**7  # no answer is a larger number, or a larger tensor
 
 
 class Wrong(Exception):
@@ -210,6 +210,8 @@ def check_size(attempt, largest):
             raise Wrong(f"{len(attempt):,} values are far more than are asked for here.")
         for value in attempt:
             check_size(value, largest)
+    elif isinstance(attempt, torch.Tensor) and attempt.numel() > MOST_NUMBERS:
+        raise Wrong(f"{show(attempt)} is far more than is asked for here.")
     elif isinstance(attempt, (int, float)) and abs(attempt) > largest:
         raise Wrong(f"{show(attempt)} is far too large here.")
 
@@ -233,17 +235,21 @@ def call(function, *args):
         )
     if result is None:
         raise Wrong(f"{shown} returned None. Does it end with `return`?")
+    check_size(result, math.inf)
     return result
 
 
-def compare(function, right, cases, mistakes=None):
+def compare(function, right, cases, mistakes=None, also=()):
     """Hold the reader's function against `right` on all cases; Wrong shows one that differs.
 
     Args:
         cases: a tuple of arguments for each call.
         mistakes: misconception -> function that gives what this misconception leads to.
+        also: other functions that are right, such as another usual convention.
     """
     results = [(args, call(function, *args), right(*args)) for args in cases]
+    if any(all(same(got, other(*given)) for given, got, _ in results) for other in also):
+        return
     for args, got, expected in results:
         if not same(got, expected):
             about = next(

@@ -1,4 +1,4 @@
-"""The exercises of the lesson on the U-Net: IoU, concatenation, sizes on the way up, the loss of a pixel."""
+"""The exercises on the U-Net: IoU, concatenation, sizes on the way up, the loss of a pixel."""
 
 import torch
 import torch.nn.functional as F
@@ -163,9 +163,9 @@ def mean_log(logits, masks, dim):
 
 @exercise(
     hints=[
-        "For one pixel it is the loss of the lesson on training: minus the logarithm of the probability of"
-        " the right class. Which dimension of (N, n_classes, H, W) lists the classes of one"
-        " pixel?",
+        "For one pixel it is the loss of the lesson on training: minus the logarithm of the"
+        " probability of the right class. Which dimension of (N, n_classes, H, W) lists the classes"
+        " of one pixel?",
         "`logits.log_softmax(dim=1)` are all logarithms, from logits and not from probabilities."
         " `gather(1, masks[:, None])` picks the one of the right class at each pixel.",
         "What is left has the shape (N, 1, H, W): minus its mean, over images and pixels.",
