@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 NBVAL  := --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg
 SPREAD := -n auto --maxprocesses 8 --dist loadscope # a file at a time on each core
-TIMED  := $(wildcard notebooks/08-*.ipynb) # measures time, so nothing else runs beside it
+TIMED  := $(wildcard notebooks/11-*.ipynb) # measures time, so nothing else runs beside it
 
 .PHONY: help install run test lab lint outputs figures export bench stamp site clean
 .DEFAULT_GOAL := help
@@ -39,7 +39,7 @@ test: $(VENV)/.installed
 	$(BIN)/python -m pytest -v $(NBVAL) $(TIMED)
 
 lab: $(VENV)/.installed
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+	JUPYTER_PATH="$(CURDIR)/$(VENV)/share/jupyter:$$JUPYTER_PATH" $(BIN)/jupyter lab --notebook-dir=notebooks
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format .
@@ -52,7 +52,8 @@ figures: $(VENV)/.installed
 	cd notebooks && ../$(BIN)/python -m cnn.figures ../images
 
 export: $(VENV)/.installed
-	cd notebooks && ../$(BIN)/python -m cnn.export && ../$(BIN)/python -m cnn.export_explore
+	$(BIN)/python tools/export_draw.py
+	$(BIN)/python tools/export_explore.py
 
 bench: $(VENV)/.installed
 	$(BIN)/python tools/bench.py
@@ -68,6 +69,7 @@ $(VENV)/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "This course needs Python 3.11 or newer; '$(PYTHON)' is older or missing."; \
 	  echo "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) tools/check_platform.py
 	@echo "Creating $(VENV) and installing requirements.txt (a few minutes the first time) ..."
 	@$(PYTHON) -m venv $(VENV) || { \
 	  echo "Python could not create a virtual environment. On Debian or Ubuntu: apt install python3-venv"; exit 1; }

@@ -18,7 +18,7 @@ NOTEBOOK_02 = REPOSITORY / "notebooks" / "02-convolution.ipynb"
 
 @pytest.fixture(scope="module")
 def sound():
-    """The cells of the lesson on convolution that compute sizes, with their definitions and outputs."""
+    """The cells on convolution that compute sizes, with their definitions and outputs."""
     notebook = nbformat.read(NOTEBOOK_02, as_version=4)
     wanted = ("def output_size(", "def receptive_field(")
     notebook.cells = [
@@ -87,7 +87,7 @@ def test_a_definition_that_drifts_and_is_repeated_soundly(broken):
 
 
 def test_a_drifted_definition(broken):
-    broken.cells[3].source = broken.cells[3].source.replace("step *= stride", "step += stride")
+    broken.cells[3].source = broken.cells[3].source.replace("step *= S", "step += S")
     problems = checks.definitions_match(broken, [cnn.shapes])
     assert problems == ["receptive_field differs between the notebook and the package"]
 

@@ -142,11 +142,18 @@ def test_after_a_restart_of_the_kernel(colab, origin, tmp_path):
         execute(notebook, colab, environment(colab, origin, tmp_path), tmp_path)
 
 
-def bootstrap(folder, in_colab, url=URL, **variables):
-    """Run the bootstrap cell as a script in this folder."""
+GO_ON = """
+from cnn import plotting
+print(plotting.__file__)
+print(os.getcwd())"""
+
+
+def bootstrap(folder, in_colab=False, times=1, url=URL, **variables):
+    """Run the bootstrap cell as a script in this folder, as a kernel would with '' on its path."""
     stand_in = 'import sys; sys.modules["google.colab"] = sys\n' if in_colab else ""
+    cell = stamp.bootstrap(url) + "\n"
     return subprocess.run(
-        [sys.executable, "-c", stand_in + stamp.bootstrap(url) + "\nprint('went on')"],
+        [sys.executable, "-c", stand_in + times * cell + GO_ON],
         cwd=folder,
         env=os.environ | variables,
         capture_output=True,
@@ -155,21 +162,98 @@ def bootstrap(folder, in_colab, url=URL, **variables):
     )
 
 
+def assert_found(done, notebooks):
+    expected = f"{notebooks / 'cnn' / 'plotting.py'}\n{notebooks}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
+
+
+def test_the_cell_is_short():
+    assert len(stamp.bootstrap(URL).splitlines()) <= 45
+
+
 def test_outside_colab_nothing_is_fetched(tmp_path):
-    done = bootstrap(tmp_path, in_colab=False)
+    done = bootstrap(tmp_path)
     assert done.returncode == 1
     assert f"git clone {URL}" in done.stderr
+    assert f"neither in {tmp_path} nor in {tmp_path / 'notebooks'}" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_in_the_course_it_does_nothing():
-    done = bootstrap(REPOSITORY / "notebooks", in_colab=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "went on\n", "")
+@pytest.mark.parametrize("folder", [REPOSITORY, REPOSITORY / "notebooks"], ids=["root", "lessons"])
+def test_in_the_course_it_finds_the_package(folder):
+    assert_found(bootstrap(folder), REPOSITORY / "notebooks")
 
 
-def test_it_says_what_failed(tmp_path):
+def test_run_twice_in_one_kernel():
+    assert_found(bootstrap(REPOSITORY, times=2), REPOSITORY / "notebooks")
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the course's folders, in which a test may put more."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "cnn").symlink_to(REPOSITORY / "notebooks" / "cnn")
+    return tmp_path
+
+
+@pytest.mark.parametrize("files", [[], ["__init__.py", "training.py"]], ids=["empty", "package"])
+def test_a_folder_cnn_of_the_reader_does_not_win(checkout, files):
+    own = checkout / "cnn"
+    own.mkdir()
+    for name in files:
+        (own / name).write_text("")
+    assert_found(bootstrap(checkout), checkout / "notebooks")
+
+
+def test_only_a_folder_cnn_of_the_reader(tmp_path):
+    (tmp_path / "cnn").mkdir()
+    done = bootstrap(tmp_path)
+    assert done.returncode == 1
+    assert f"neither in {tmp_path} nor" in done.stderr
+
+
+def local(origin):
+    return environment(Path("/nowhere"), origin, origin.parent)
+
+
+@pytest.mark.parametrize("left", ["nothing", "a clone without its files", "a folder of the reader"])
+def test_a_clone_that_was_broken_off_is_repaired(left, origin, tmp_path):
+    course = tmp_path / "course"
+    if left != "nothing":
+        (course / ".git").mkdir(parents=True)
+    if left == "a folder of the reader":
+        (course / "essay.txt").write_text("mine")
+    for _ in range(2):
+        assert_found(bootstrap(tmp_path, in_colab=True, **local(origin)), course / "notebooks")
+    aside = {path.name.rpartition("-")[0] for path in tmp_path.iterdir()} - {""}
+    assert aside == (set() if left == "nothing" else {"course-broken"})
+    if left == "a folder of the reader":
+        (essay,) = tmp_path.glob("course-broken-*/essay.txt")
+        assert essay.read_text() == "mine", "nothing is deleted"
+
+
+def test_a_clone_that_fails_leaves_nothing(tmp_path):
     done = bootstrap(tmp_path, in_colab=True, url=f"file://{tmp_path}/nowhere")
     assert done.returncode == 1
     assert "Could not fetch the course" in done.stderr
     assert "nowhere" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_packages_are_fetched_again_after_pip_failed(origin, tmp_path):
+    """The clone is there by then; what pip did not bring must not be forgotten."""
+    lacking = stamp.missing_in_colab()
+    code = stamp.bootstrap(URL).replace(lacking, '"no_such_module==1"')
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", 'import sys; sys.modules["google.colab"] = sys\n' + code],
+            cwd=tmp_path,
+            env=local(origin),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1
+        assert "no_such_module" in done.stderr
+        assert (tmp_path / "course" / "notebooks").is_dir()

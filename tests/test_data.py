@@ -174,7 +174,10 @@ def test_cnn_data_without_mnist_says_so_and_goes_on(repository, tmp_path, monkey
     root, place = find_mnist()
     assert root == repository / "data"
     assert place == "the repository (data/)"
-    assert "no readable MNIST files" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{tmp_path / 'nowhere'} is no folder that can be read" in said
+    assert said.endswith("Looking elsewhere.\n")
+    assert said.count("\n") == 1
 
 
 def test_cnn_data_that_may_not_be_read(repository, tmp_path, monkeypatch):
@@ -215,8 +218,128 @@ def test_altered_archive_is_named_with_the_expected_md5(repository, raw):
     with pytest.raises(DataError) as caught:
         data.load_mnist()
     assert str(archive) in str(caught.value)
-    assert "d53e105ee54ea40749a09fcbcd1e9432" in str(caught.value)
+    assert "cannot be extracted" in str(caught.value)
+    assert "git checkout -- data/MNIST/raw" in str(caught.value)
     assert not any((raw / file.name).exists() for file in data.RAW_FILES)
+
+
+def recompress(path, content):
+    with gzip.open(path, "wb", compresslevel=1) as archive:
+        archive.write(content)
+
+
+def test_an_archive_with_another_file_is_named_with_the_expected_md5(repository, raw):
+    archive = raw / TRAIN_LABELS.archive_name
+    recompress(archive, bytes(TRAIN_LABELS.size))
+    with pytest.raises(DataError, match="d53e105ee54ea40749a09fcbcd1e9432"):
+        data.load_mnist()
+
+
+def test_an_archive_that_unpacks_without_end(repository, raw):
+    """A content that is longer than the published one is not read to its end."""
+    archive = raw / TRAIN_LABELS.archive_name
+    recompress(archive, bytes(50 * TRAIN_LABELS.size))
+    with pytest.raises(DataError, match="holds another file"):
+        data.load_mnist()
+
+
+def test_a_recompressed_archive_is_as_good(repository, raw):
+    """As a file system, a mirror or a colleague may leave it: the content counts."""
+    archive = raw / TRAIN_LABELS.archive_name
+    recompress(archive, gzip.decompress(archive.read_bytes()))
+    assert data.load_mnist().targets[:5].tolist() == [5, 0, 4, 1, 9]
+
+
+def damage(archive):
+    archive.write_bytes(archive.read_bytes()[:1000])
+
+
+def test_a_damaged_archive_of_cnn_data(repository, tmp_path, monkeypatch):
+    """The advice is about that folder: git has nothing to do with it."""
+    raw = copy_archives(tmp_path / "shared")
+    damage(raw / TRAIN_LABELS.archive_name)
+    monkeypatch.setenv("CNN_DATA", str(tmp_path / "shared"))
+    with pytest.raises(DataError) as caught:
+        data.load_mnist()
+    assert str(raw / TRAIN_LABELS.archive_name) in str(caught.value)
+    assert "another folder than $CNN_DATA" in str(caught.value)
+    assert "git" not in str(caught.value)
+
+
+def test_a_damaged_archive_of_the_cache(repository, raw, tmp_path):
+    shutil.rmtree(raw)
+    damage(copy_archives(tmp_path / "cache" / "cnn-course") / TRAIN_LABELS.archive_name)
+    with pytest.raises(DataError, match="Delete it"):
+        data.load_mnist()
+
+
+# --- what is missing, and where -------------------------------------------------------------------
+
+
+def test_one_missing_file_is_named(repository, tmp_path, monkeypatch, capsys):
+    raw = copy_archives(tmp_path / "shared")
+    (raw / TRAIN_LABELS.archive_name).unlink()
+    monkeypatch.setenv("CNN_DATA", str(tmp_path / "shared"))
+    assert find_mnist()[1] == "the repository (data/)"
+    said = capsys.readouterr().out
+    assert f"{raw} has no readable {TRAIN_LABELS.name} (nor .gz of it)" in said
+    assert "images-idx3" not in said
+
+
+def test_one_file_as_archive_and_three_extracted(repository, raw, tmp_path):
+    """Each file counts for itself; also where only the cache can be written."""
+    extract(raw)
+    for file in data.RAW_FILES:
+        ((raw / file.name) if file == TRAIN_LABELS else (raw / file.archive_name)).unlink()
+    cache = open_to_all(tmp_path / "cache")
+    root, _ = as_an_ordinary_user(find_mnist, repository)
+    assert root == cache / "cnn-course"
+    assert intact(root / "MNIST" / "raw")
+    assert find_mnist()[0] == repository / "data"
+    assert intact(raw)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty", "file"])
+def test_a_folder_that_is_asked_for_is_never_replaced(repository, tmp_path, monkeypatch, name):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CNN_DATA", str(repository / "data"))
+    with pytest.raises(DataError) as caught:
+        data.load_mnist(root=tmp_path / name)
+    assert f"MNIST is not in {tmp_path / name}" in str(caught.value)
+    assert "CNN_DATA" not in str(caught.value)
+
+
+def test_a_folder_that_is_asked_for_serves(repository, tmp_path, capsys):
+    copy_archives(tmp_path / "mine")
+    assert len(data.load_mnist(root=tmp_path / "mine")) == 60_000
+    assert f"from {tmp_path / 'mine'}" in capsys.readouterr().out
+
+
+def without_home(monkeypatch):
+    """As in a container whose user has no entry in the list of users."""
+
+    def unknown(*_):
+        raise KeyError
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+
+
+def test_without_a_home_the_repository_serves(repository, monkeypatch):
+    without_home(monkeypatch)
+    monkeypatch.setenv("CNN_DATA", "~/data")
+    assert find_mnist()[1] == "the repository (data/)"
+
+
+def test_without_a_home_the_cache_is_a_temporary_folder(monkeypatch, tmp_path):
+    without_home(monkeypatch)
+    monkeypatch.setattr(data.tempfile, "gettempdir", lambda: str(tmp_path))
+    assert data.cache_folder() == tmp_path / "cnn-course"
+
+
+# --- a full disk ----------------------------------------------------------------------------------
 
 
 def full_after(n_files, monkeypatch):

@@ -5,13 +5,16 @@ import contextlib
 import functools
 import importlib
 import io
+import random
 import re
 import signal
+import sys
 import time
 from pathlib import Path
 
 import nbformat
 import notebook_checks as rules
+import numpy as np
 import pytest
 import torch
 
@@ -328,6 +331,169 @@ def test_cases_are_fresh():
     )
     assert torch.equal(checking.Draw(7).normal(3), checking.Draw(7).normal(3))
     assert checking.Draw(7).random() == checking.Draw(7).random()
+
+
+def test_called_without_an_argument(doubled):
+    assert doubled.reply(...).startswith("Not attempted yet.")
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        doubled()
+    assert printed.getvalue().startswith("Not attempted yet.")
+
+
+def print_without_end(n):
+    while True:
+        print(n, end=" ")
+
+
+def complain_without_end(n):
+    while True:
+        sys.stderr.write("no line break ")
+
+
+def long_message(n):
+    raise ValueError("x" * 10**6)
+
+
+def unreadable_message(n):
+    class Odd(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    raise Odd
+
+
+def long_name(n):
+    raise type("E" * 10**5, (Exception,), {})
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        print_without_end,
+        complain_without_end,
+        long_message,
+        unreadable_message,
+        long_name,
+        lambda n: print(list(range(100_000))),
+        lambda n: 10**4000,
+        lambda n: "x" * 10**6,
+        lambda n: list(range(10**6)),
+        lambda n: type("T" * 10**5, (), {})(),
+    ],
+)
+def test_replies_stay_short(doubled, monkeypatch, attempt):
+    monkeypatch.setattr(checking, "LIMIT", 0.3)
+    reply = doubled.reply(attempt)
+    assert reply.startswith("Not right yet.")
+    assert len(reply) < 3 * checking.CHARACTERS
+
+
+def test_little_of_what_is_printed_is_kept_while_collecting():
+    printed = checking.Printed()
+    for _ in range(10_000):
+        print("123", file=printed, end=" ")
+    assert len(printed.text) == checking.CHARACTERS + 1
+    assert printed.first_lines().endswith(" ...")
+
+
+def leave_no_grad(n):
+    torch.set_grad_enabled(False)
+    return 2 * n
+
+
+def leave_double(n):
+    torch.set_default_dtype(torch.float64)
+    return 2 * n
+
+
+def leave_device(n):
+    torch.set_default_device("meta")
+    return 2 * n
+
+
+def leave_random(n):
+    torch.manual_seed(1)
+    random.seed(1)
+    np.random.seed(1)
+    return 2 * n
+
+
+def leave_deterministic(n):
+    torch.use_deterministic_algorithms(True)
+    torch.autograd.set_detect_anomaly(True)
+    return 2 * n
+
+
+@pytest.mark.parametrize(
+    "attempt", [leave_no_grad, leave_double, leave_device, leave_random, leave_deterministic]
+)
+def test_settings_do_not_leak_out_of_a_check(doubled, attempt):
+    def settings():
+        return [get() for get, _ in checking.SETTINGS]
+
+    def drawn():
+        return torch.rand(2).tolist(), random.random(), np.random.rand()
+
+    before = settings()
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()
+    expected = drawn()
+    torch.set_rng_state(states[0])
+    random.setstate(states[1])
+    np.random.set_state(states[2])
+    assert doubled.reply(attempt).startswith("Right."), "nor into the rest of the check"
+    assert settings() == before
+    assert drawn() == expected
+
+
+def test_settings_do_not_leak_into_the_check():
+    checking.call(leave_no_grad, 3)
+    assert torch.is_grad_enabled()
+
+
+@pytest.fixture
+def of_a_size():
+    """An exercise whose check builds something of the size that the reader names."""
+    built = []
+
+    @checking.exercise(hints=["first"], why="It matters.", misconceptions={}, largest=100)
+    def check(sizes, draw):
+        built.append(sizes)
+        torch.zeros(sizes["side"], sizes["side"])
+
+    return check, built
+
+
+@pytest.mark.parametrize("size", [101, 20_001, -20_001, 10**400, 1e300, float("inf"), [[10**9]]])
+def test_an_answer_is_bounded_before_anything_is_computed(of_a_size, size):
+    check, built = of_a_size
+    reply = check.reply({"side": size})
+    assert "far too large here" in reply
+    assert built == []
+    assert check.reply({"side": 100}).startswith("Right.")
+
+
+def test_too_many_answers(of_a_size):
+    check, built = of_a_size
+    assert "far more" in check.reply({"side": list(range(10**6))})
+    assert "far more" in check.reply({"side": torch.zeros(1).expand(10**9)})
+    assert built == []
+
+
+def test_a_result_that_only_looks_large(doubled):
+    reply = doubled.reply(lambda n: torch.zeros(1).expand(10**12))
+    assert "far more than is asked for" in reply
+
+
+def test_another_convention_is_right_too():
+    """Dividing by n instead of n - 1, as NumPy does."""
+    standardise = importlib.import_module("cnn.exercises.data").standardise
+    for correction in (0, 1):
+
+        def attempt(a, b):
+            mean, std = a.mean(), a.std(correction=correction)  # noqa: B023
+            return (a - mean) / std, (b - mean) / std
+
+        assert standardise.reply(attempt).startswith("Right."), correction
 
 
 def test_a_prediction_left_open():

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
@@ -38,6 +40,17 @@ done
 for _ in 0 1; do
   wait -n || { code=$?; kill -KILL "${pids[@]}"; wait; exit $code; }
 done
+"""
+# One process, as `srun --ntasks=1` starts it. Slurm signals all processes of a step.
+SRUN_ONE = """#!/bin/bash
+echo $$ > "$PIDFILE"
+echo "srun has SRUN_CPUS_PER_TASK=${SRUN_CPUS_PER_TASK:-}, OMP_NUM_THREADS=$OMP_NUM_THREADS"
+while [[ $1 == -* ]]; do shift; done
+"$@" & pid=$!
+trap 'kill -TERM $pid $(cat /proc/$pid/task/*/children)' TERM
+code=0
+while kill -0 "$pid" 2>/dev/null; do wait "$pid"; code=$?; done
+exit $code
 """
 SMALL = ["--images=512", "--batch-size=16", "--epochs=2", "--float32", "--no-dropout"]
 
@@ -100,6 +113,76 @@ def test_slurm_warns_requeues_and_goes_on(course):
     assert "2 process(es), started by srun" in output
     assert "Going on from epoch 1, step" in output
     assert (course / "build" / "run" / "weights.pt").exists()
+
+
+@pytest.mark.parametrize("what", ["notebooks", "train"])
+def test_srun_gets_the_cpus_of_the_job(course, what):
+    """Since Slurm 22.05 it does not take them from the job: a task would get a single one."""
+    (course / "bin" / "srun").write_text(SRUN_ONE.replace('"$@" & pid=$!', "true & pid=$!"))
+    output = finish(start(course, "job.slurm", what, SLURM_CPUS_PER_TASK="8"))
+    assert "srun has SRUN_CPUS_PER_TASK=8, OMP_NUM_THREADS=8" in output
+
+
+def small_series(course):
+    """A series of two notebooks in the place of the lessons: a quick one, then one that waits."""
+    for name in ("notebooks", "tools"):
+        (course / name).unlink()
+        (course / name).mkdir()
+    shutil.copy(REPOSITORY / "tools" / "run_series.py", course / "tools")
+    wait = "import time, pathlib\ntime.sleep(0 if pathlib.Path('again').exists() else 99)"
+    for name, source in [("01-quick", "print(1)"), ("02-slow", wait)]:
+        cells = [nbformat.v4.new_code_cell("print(0)"), nbformat.v4.new_code_cell(source)]
+        notebook = nbformat.v4.new_notebook(cells=cells)
+        nbformat.write(notebook, course / "notebooks" / f"{name}.ipynb")
+
+
+def test_slurm_stops_notebooks_and_leaves_out_those_that_are_done(course):
+    small_series(course)
+    (course / "bin" / "srun").write_text(SRUN_ONE)
+    job = start(course, "job.slurm", "notebooks")
+    while "02-slow: cell 1/2" not in (line := job.stdout.readline()):
+        assert line, "the job ended early"
+    os.kill(int((course / "pid").read_text()), signal.SIGTERM)
+    output = finish(job, code=143)
+    assert "Stopped." in output
+    assert "Traceback" not in output
+    assert f"scontrol requeue {os.getpid()}" in output
+    assert [path.name for path in (course / "build/notebooks").iterdir()] == ["01-quick.ipynb"]
+
+    (course / "notebooks" / "again").touch()
+    output = finish(start(course, "job.slurm", "notebooks"))
+    assert "01-quick: done before" in output
+    assert "02-slow: cell 2/2" in output
+
+
+def test_pbs_stops_notebooks(course):
+    small_series(course)
+    job = start(course, "job.pbs", SECONDS_TO_RUN="8")
+    output = job.communicate(timeout=120)[0]
+    assert job.returncode in (124, 143), output
+    assert "Submit the same command again" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("nodes", [None, ""])
+def test_pbs_without_a_list_of_nodes(course, nodes):
+    """One process on this node, and a word about it."""
+    (course / "nodes").unlink()
+    if nodes is not None:
+        (course / "nodes").write_text(nodes)
+    mpiexec = '#!/bin/bash\necho "mpiexec $1 $2, MASTER_ADDR=$MASTER_ADDR"\n'
+    (course / "bin" / "mpiexec").write_text(mpiexec)
+    output = finish(start(course, "job.pbs", WHAT="train", MASTER_ADDR=""))
+    assert "lists no node; one process is started" in output
+    assert "mpiexec -n 1, MASTER_ADDR=127.0.0.1" in output
+
+
+def test_the_page_starts_programs_of_the_environment():
+    """In the repository's folder nothing else has the right versions, or is there at all."""
+    page = (REPOSITORY / "hpc" / "index.qmd").read_text()
+    lines = [line for line in page.splitlines() if re.match(r"(\S*/)?(jupyter|pip) ", line)]
+    assert lines
+    assert all(line.startswith(".venv/bin/") for line in lines), lines
 
 
 def test_pbs_stops_in_time_and_goes_on(course):

@@ -4,29 +4,40 @@ import re
 import subprocess
 from pathlib import Path
 
+import ladder
 import nbformat
 import notebook_checks as checks
 import pytest
 import stamp
 
+import cnn.comparing
 import cnn.data
 import cnn.fast
-import cnn.figures
+import cnn.lab
 import cnn.models
 import cnn.plotting
 import cnn.shapes
 import cnn.training
+from cnn.figures import convolution, resnet, samples, scaling, unet, vit
 
 REPOSITORY = Path(__file__).parents[1]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 MODULES = [
-    cnn.figures,
+    samples,
+    convolution,
+    resnet,
+    unet,
+    vit,
+    scaling,
     cnn.plotting,
     cnn.data,
     cnn.models,
     cnn.shapes,
     cnn.training,
     cnn.fast,
+    cnn.lab,
+    cnn.comparing,
+    ladder,
 ]
 
 # What each notebook must define in full, and the package must hold.
@@ -40,6 +51,16 @@ TAUGHT = {
         "walk",
     ],
     "03-training": ["CNN", "MLP", "Epoch", "train_one_epoch", "evaluate", "train_network"],
+    "04-generalisation": [
+        "SmallCNN",
+        "Step",
+        "watched_step",
+        "watch",
+        "Interval",
+        "interval",
+        "McNemar",
+        "mcnemar",
+    ],
     "07-resnet": ["ResidualBlock", "residual_stage", "ResNet"],
     "08-unet": ["double_convolution", "UNet"],
     "11-scaling": [
@@ -134,6 +155,28 @@ def test_papers_are_in_the_bibliography(notebook):
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     papers = re.findall(r"https://(?:arxiv\.org/abs/|doi\.org/)([^)\s]+)", text)
     assert [paper for paper in papers if paper not in bibliography] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "teaching.qmd", "glossary.qmd", "index.qmd"])
+def test_links_to_lessons_follow_the_file_names(page):
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    assert stamp.renumbered(text, stamp.file_names()) == text
+
+
+def test_the_order_stands_in_the_file_names_alone(notebook, path):
+    assert notebook.cells[0].source.startswith(f"# {path.stem[:2]} · ")
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert stamp.renumbered(cell.source, stamp.file_names()) == cell.source
+            assert not re.search(r"(notebook|lesson)s? \d\d\b", cell.source, re.I), cell.source
+
+
+def test_a_lesson_that_moves_takes_its_links_along():
+    names = {"vit": "10-vit.ipynb", "data": "01-data.ipynb"}
+    text = "[a](09-vit.ipynb#training), [b](notebooks/09-vit.ipynb), [c](03-vit-other.ipynb)"
+    assert stamp.renumbered(text, names) == (
+        "[a](10-vit.ipynb#training), [b](notebooks/10-vit.ipynb), [c](03-vit-other.ipynb)"
+    )
 
 
 def test_repository_address_stands_once():

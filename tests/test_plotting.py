@@ -1,11 +1,17 @@
 import importlib.util
 import io
 import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import nbformat
 import pytest
 import torch
+from nbclient import NotebookClient
 from PIL import Image
 
 from cnn import plotting
@@ -114,3 +120,49 @@ def test_animated_png():
     assert picture.format == "PNG"
     assert picture.n_frames == 3
     assert picture.info["duration"] == 100
+
+
+def in_a_process(code, folder, **environment):
+    """What the code prints, in a process with this environment."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(plotting.__file__).parents[1],
+        env=os.environ | environment | {"MPLCONFIGDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_matplotlibrc_of_the_machine_does_not_leak_in(tmp_path):
+    """The same figure, whatever the file says: digits on their feet, and no LaTeX."""
+    code = (
+        "import matplotlib as mpl; mpl.use('Agg'); import hashlib, torch\n"
+        "from cnn import plotting; plotting.use_course_style()\n"
+        "figure = plotting.show_images(torch.eye(4)[None], titles=['1 %'])\n"
+        "figure.canvas.draw()\n"
+        "print(hashlib.sha256(figure.canvas.buffer_rgba()).hexdigest())"
+    )
+    plain, changed = tmp_path / "plain", tmp_path / "changed"
+    plain.mkdir()
+    changed.mkdir()
+    (changed / "matplotlibrc").write_text(
+        "image.origin: lower\ntext.usetex: True\nfigure.dpi: 30\naxes.grid: True\n"
+    )
+    assert in_a_process(code, plain) == in_a_process(code, changed)
+
+
+def test_figures_appear_in_a_notebook_whatever_the_backend(tmp_path):
+    cells = [
+        "from cnn.plotting import use_course_style\nuse_course_style()",
+        "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    NotebookClient(
+        notebook, resources={"metadata": {"path": str(Path(plotting.__file__).parents[1])}}
+    ).execute(env=os.environ | {"MPLBACKEND": "Agg", "MPLCONFIGDIR": str(tmp_path)})
+    assert notebook.cells[0].outputs == []
+    (output,) = notebook.cells[1].outputs
+    assert "image/png" in output.data

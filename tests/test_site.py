@@ -199,15 +199,21 @@ def test_lessons_are_read_from_the_notebooks():
         assert lesson.in_short
 
 
+def test_every_lesson_has_its_card_and_the_words_for_it():
+    _, boxes = make_site.panels()
+    assert boxes.keys() == make_site.PICTURES.keys(), "draw it in cnn/figures/cards.py"
+    slugs = [lesson.name for lesson in make_site.lessons()]
+    assert [slug for slug in boxes if slug in slugs] == slugs, "in the order of the lessons"
+
+
 def test_the_picture_of_a_lesson_is_cut_out_of_the_series():
     (width, height), boxes = make_site.panels()
-    assert len(boxes) == len(make_site.PICTURES) >= len(NOTEBOOKS)
-    assert boxes == sorted(boxes, key=lambda box: (box[1], box[0]))
-    for place, (x, y, box_width, box_height) in enumerate(boxes):
+    assert list(boxes.values()) == sorted(boxes.values(), key=lambda box: (box[1], box[0]))
+    for slug, (x, y, box_width, box_height) in boxes.items():
         assert x >= 0 <= y
         assert x + box_width <= width
         assert y + box_height <= height
-        assert f'alt="{make_site.PICTURES[place]}"' in make_site.picture(place)
+        assert f'alt="{make_site.PICTURES[slug]}"' in make_site.picture(slug)
 
 
 def test_demos_are_read_from_their_pages():
@@ -365,9 +371,9 @@ def test_demo_is_part_of_the_site(build, site, demo):
             file = site / "demos" / unquote(parts.path)
             file = file / "index.html" if file.is_dir() else file
             assert file.exists(), target
-    for file in (build[0] / "demos").iterdir():
+    for file in (build[0] / "demos").rglob("*.*"):
         if file.suffix in {".css", ".js", ".bin", ".json", ".png", ".svg"}:
-            copied = site / "demos" / file.name
+            copied = site / file.relative_to(build[0])
             assert file.name == "package.json" or copied.read_bytes() == file.read_bytes()
     published = f"https://example.org/course/demos/{demo.name}"
     assert f"<loc>{published}</loc>" in (site / "sitemap.xml").read_text()

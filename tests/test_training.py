@@ -210,3 +210,29 @@ def test_writable_folder_falls_back_to_the_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked / "notebooks"))
     with pytest.raises(OSError, match="XDG_CACHE_HOME"):
         training.writable_folder()
+
+
+def test_weights_of_others_are_not_overwritten(monkeypatch, tmp_path):
+    """In a folder that several people share, a file of another one may be there already."""
+    shared = tmp_path / "notebooks" / "checkpoints"
+    shared.mkdir(parents=True)
+    (shared / "cnn.pt").write_text("the other's")
+    monkeypatch.setattr(training, "REPOSITORY", tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert training.writable_folder() == shared
+    access = training.os.access
+    monkeypatch.setattr(
+        training.os, "access", lambda path, mode: path.name != "cnn.pt" and access(path, mode)
+    )
+    assert training.writable_folder() == tmp_path / "cache" / "cnn-course"
+
+
+def test_writable_folder_without_a_home(monkeypatch, tmp_path):
+    def unknown(*_):
+        raise KeyError
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    monkeypatch.setattr(training, "REPOSITORY", tmp_path)
+    assert training.writable_folder() == tmp_path / "notebooks" / "checkpoints"

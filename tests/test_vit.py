@@ -3,8 +3,20 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from experiments import vit as experiments
 
-from cnn.models import EncoderBlock, MultiHeadAttention, PatchEmbedding, ViT, attention
+from cnn.models import (
+    EncoderBlock,
+    MeanPoolViT,
+    MultiHeadAttention,
+    PatchEmbedding,
+    PostNormBlock,
+    RegisterViT,
+    ViT,
+    attention,
+    small_cnn,
+    small_mlp,
+)
 from cnn.shapes import count_parameters
 
 
@@ -55,10 +67,11 @@ def test_multi_head_attention_is_that_of_torch():
     assert not ours.weights.requires_grad
 
 
-def test_block_is_that_of_torch():
-    ours, X = EncoderBlock(dim=12, heads=3), torch.randn(2, 5, 12)
+@pytest.mark.parametrize(("block", "norm_first"), [(EncoderBlock, True), (PostNormBlock, False)])
+def test_block_is_that_of_torch(block, norm_first):
+    ours, X = block(dim=12, heads=3), torch.randn(2, 5, 12)
     theirs = torch.nn.TransformerEncoderLayer(
-        12, 3, 24, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+        12, 3, 24, dropout=0.0, activation="gelu", batch_first=True, norm_first=norm_first
     )
     names = {"norm1": "norm1", "norm2": "norm2", "linear1": "mlp.0", "linear2": "mlp.2"}
     names |= {"self_attn.out_proj": "attention.project"}
@@ -106,3 +119,59 @@ def test_positions_learn_only_if_there_are_any():
         model = ViT(positions=positions)
         model(torch.rand(2, 1, 28, 28)).sum().backward()
         assert (model.positions.grad is not None) == positions
+
+
+def test_mean_pooling_needs_no_class_token():
+    model, X = MeanPoolViT().eval(), torch.rand(2, 1, 28, 28)
+    before = model(X)
+    model.class_token.data += torch.randn(32)
+    assert torch.equal(model(X), before)
+    model.positions.data[:, 5] += torch.randn(32)
+    assert not torch.allclose(model(X), before, atol=1e-3)
+
+
+def test_registers_are_four_more_tokens():
+    model, X = RegisterViT(), torch.rand(2, 1, 28, 28)
+    assert model.tokens(X).shape == (2, 17 + 4, 32)
+    assert model(X).shape == (2, 10)
+    assert count_parameters(model) == count_parameters(ViT()) + 4 * 32
+
+
+def test_networks_of_equal_size():
+    X = torch.rand(2, 1, 28, 28)
+    for network, parameters in [(small_cnn(), 19_702), (small_mlp(), 19_090)]:
+        assert network(X).shape == (2, 10)
+        assert count_parameters(network) == parameters
+
+
+def test_taking_tokens_away_is_masking_their_keys():
+    model, X, scores = ViT().eval(), torch.rand(3, 1, 28, 28), torch.rand(3, 16)
+    assert torch.allclose(experiments.without(model, X, scores, k=0), model(X), atol=1e-5)
+    absent = torch.zeros(3, 17, dtype=torch.bool)
+    absent[:, 1:].scatter_(1, scores.topk(2, dim=1).indices, True)
+    hidden = -1e9 * absent[:, None, None].float()  # (N, 1, 1, T), added to all scores
+    Z = model.tokens(X)
+    for block in model.blocks:
+        QKV = block.attention.to_qkv(block.norm1(Z)).view(3, 17, 3, 4, 8)
+        Q, K, V = QKV.permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(Q, K, V, attn_mask=hidden)
+        Z = Z + block.attention.project(mixed.transpose(1, 2).flatten(2))
+        Z = Z + block.mlp(block.norm2(Z))
+    masked = model.head(model.norm(Z[:, 0]))
+    assert torch.allclose(experiments.without(model, X, scores), masked, atol=1e-5)
+
+
+def test_the_control_pair_is_another_pair_with_as_much_ink():
+    ink, scores = torch.rand(20, 16), torch.rand(20, 16)
+    matched, gap = experiments.matched_pair(ink, scores)
+    top = torch.zeros_like(scores).scatter(1, scores.topk(2, dim=1).indices, 1.0)
+    assert (matched.sum(dim=1) == 2).all()
+    assert (matched * top == 0).all()
+    difference = ((matched - top) * ink).sum(dim=1).abs()
+    assert torch.allclose(difference, gap, atol=1e-6)
+    assert gap.mean() < 0.1
+
+
+def test_rollout_of_layers_that_only_look_at_themselves_is_the_identity():
+    weights = torch.eye(5).expand(3, 2, 5, 5)
+    assert torch.equal(experiments.rollout(weights), torch.eye(5).expand(2, 5, 5))

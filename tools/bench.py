@@ -1,4 +1,4 @@
-"""Measure the ladder of the lesson on scaling and the time to 99 %, and write the table into README.md.
+"""Measure the ladder of the lesson on scaling and the time to 99 %, and write both into README.md.
 
 The works take turns, so that a busy machine slows all of them alike; medians count. Two processes
 take part: one as it is, one whose C library keeps freed memory (that cannot be undone).
@@ -14,18 +14,16 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
+import ladder
 import torch
+from torchvision.transforms import ToTensor
+
+from cnn import fast
+from cnn.data import as_tensors, load_mnist, split_train_validation
+from cnn.models import CNN
+from cnn.training import has_fast_bfloat16, keep_freed_memory
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY / "notebooks"))
-
-from torchvision.transforms import ToTensor  # noqa: E402
-
-from cnn import fast  # noqa: E402
-from cnn.data import as_tensors, load_mnist, split_train_validation  # noqa: E402
-from cnn.models import CNN  # noqa: E402
-from cnn.training import has_fast_bfloat16, keep_freed_memory  # noqa: E402
-
 ROUNDS = 11
 TRAINING, VALIDATION = 1024, 256  # images in a slice
 SEEDS = [1, 2, 3, 4, 5]  # none of them was used to choose the recipe
@@ -42,7 +40,7 @@ def extras(fastest):
         yield fastest._replace(name="torch.compile", compiled=True)
     else:
         print("torch.compile is left out: it needs a C++ compiler.", flush=True)
-    yield fast.ladder()[0]._replace(name="two workers that load images", workers=2)
+    yield ladder.ladder()[0]._replace(name="two workers that load images", workers=2)
 
 
 class Bench:
@@ -61,7 +59,7 @@ class Bench:
         if setup.name not in self.slices:
             training, validation = (part.indices for part in self.parts)
             indices = training[:TRAINING], validation[:VALIDATION]
-            self.slices[setup.name] = fast.Slice(setup, self.mnist, *indices)
+            self.slices[setup.name] = ladder.Slice(setup, self.mnist, *indices)
             self.slices[setup.name]()
         start = time.perf_counter()
         self.slices[setup.name]()
@@ -124,8 +122,8 @@ def measure(setups, returning, keeping):
 
 def floor_seconds():
     """The least time of an epoch: its multiply-adds over the measured speed of matrix products."""
-    forward, training = fast.training_multiply_adds(CNN(), torch.zeros(1, 1, 28, 28))
-    speed = fast.matrix_speed(torch.bfloat16 if BFLOAT16 else torch.float32)
+    forward, training = ladder.training_multiply_adds(CNN(), torch.zeros(1, 1, 28, 28))
+    speed = ladder.matrix_speed(torch.bfloat16 if BFLOAT16 else torch.float32)
     return (48_000 * training + 12_000 * forward) / speed
 
 
@@ -169,7 +167,7 @@ def write(text, path=REPOSITORY / "README.md"):
 
 
 def main():
-    rungs = fast.ladder()
+    rungs = ladder.ladder()
     setups = [*rungs, *extras(rungs[-1])]
     returning, keeping = processes()
     with returning, keeping:

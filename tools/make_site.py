@@ -21,17 +21,21 @@ NEEDED = (1, 7)
 SITE, MARKDOWN = REPOSITORY / "_site", REPOSITORY / "_markdown"
 GENERATED = REPOSITORY / "site" / "lessons"
 
-# What the eight cards of images/series.svg show, in order.
-PICTURES = [
-    "A page of handwritten digits.",
-    "A kernel on a handwritten nine, and the map of its edges.",
-    "A nine, the maps of two layers, and the ten scores that come out.",
-    "A nine six times: shifted, turned, smaller, bolder and noisy.",
-    "Maps of three layers, with shortcuts past them.",
-    "A scene of digits, and the same scene with a colour for each class.",
-    "A nine in sixteen patches that attend to each other.",
-    "Two processes, each with its own digits, that average their gradients.",
-]
+# What the card of each lesson in images/series.svg shows, by the lesson's file name without number.
+PICTURES = {
+    "data": "A page of handwritten digits.",
+    "convolution": "A kernel on a handwritten nine, and the map of its edges.",
+    "training": "A nine, the maps of two layers, and the ten scores that come out.",
+    "generalisation": "The loss falls to zero on the training digits; on the validation digits it"
+    " falls, then rises. A mark where it is lowest says: stop here.",
+    "features": "A nine, six maps of its strokes and edges, and the nine again with an orange spot"
+    " on the part that matters most.",
+    "robustness": "A nine six times: as it is, shifted, turned, smaller, bolder and noisy.",
+    "resnet": "Maps of three layers, with shortcuts past them.",
+    "unet": "A scene of digits, and the same scene with a colour for each class.",
+    "vit": "A nine in sixteen patches that attend to each other.",
+    "scaling": "Two processes, each with its own digits, that average their gradients.",
+}
 
 NO_QUARTO = f"""\
 `make site` needs Quarto {".".join(map(str, NEEDED))} or newer, and {{found}}.
@@ -109,35 +113,35 @@ def site_url():
 
 
 def panels():
-    """Where the cards of images/series.svg are: its size, and (x, y, width, height) of each."""
+    """Where the cards of images/series.svg are: its size, and (x, y, width, height) by lesson."""
     svg = (REPOSITORY / "images" / "series.svg").read_text(encoding="utf-8")
-    boxes = []
-    for path in re.findall(r'<path d="([^"]+)"[^>]*style="fill: #f6f7f9', svg):
+    boxes = {}
+    for slug, path in re.findall(r'<g id="card-([^"]+)">\s*<path d="([^"]+)"', svg):
         numbers = [float(number) for number in re.findall(r"-?[\d.]+", path)]
         (left, right), (top, bottom) = [(min(n), max(n)) for n in (numbers[::2], numbers[1::2])]
-        boxes.append((left, top, right - left, bottom - top))
+        boxes[slug] = left, top, right - left, bottom - top
     width, height = map(float, re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups())
     return (width, height), boxes
 
 
-def picture(place):
-    """The drawing on one card of the series, without the words above and below it, as HTML."""
+def picture(slug):
+    """The drawing on the card of a lesson, without the words above and below it, as HTML."""
     (whole, _), boxes = panels()
-    x, y, width, height = boxes[place]
+    x, y, width, height = boxes[slug]
     x, y, width, height = x + 0.02 * width, y + 0.17 * height, 0.96 * width, 0.7 * height
     style = f"width: {whole / width:.2%}; left: {-x / width:.2%}; top: {-y / height:.2%}"
     ratio = f"aspect-ratio: {width:.1f} / {height:.1f}"
-    image = f'<img src="images/series.svg" alt="{PICTURES[place]}" loading="lazy" style="{style}">'
+    image = f'<img src="images/series.svg" alt="{PICTURES[slug]}" loading="lazy" style="{style}">'
     return f'<div class="panel" style="{ratio}">{image}</div>'
 
 
-def card(place, lesson):
+def card(lesson):
     """One card of the map on the first page."""
     minutes = lesson.minutes.removesuffix(" on two CPU cores")
     return f"""\
 ::: {{.lesson}}
 ```{{=html}}
-{picture(place)}
+{picture(lesson.name)}
 ```
 
 ### [{lesson.number} {lesson.title}]({lesson.address})
@@ -168,7 +172,7 @@ def prepare(series):
     shutil.rmtree(GENERATED, ignore_errors=True)
     GENERATED.mkdir(parents=True)
     parts = teaching.pages(series) | {
-        "cards.md": "\n".join(card(place, lesson) for place, lesson in enumerate(series)),
+        "cards.md": "\n".join(map(card, series)),
         "sum.md": total(series),
         "list.md": "".join(map(line, series)),
     }
@@ -215,9 +219,11 @@ def finish(series, pages):
     shutil.rmtree(MARKDOWN / SITE.name, ignore_errors=True)
     unused = ["index.html", "404.md", "sitemap.xml", "robots.txt", "notebooks/*.ipynb"]
     files = [file for name in unused for file in MARKDOWN.glob(name)]
-    files += [f for f in MARKDOWN.glob("demos/*") if f.suffix not in {".png", ".svg"}]
+    files += [f for f in MARKDOWN.glob("demos/*.*") if f.suffix not in {".png", ".svg"}]
     for file in files:
         file.unlink()
+    for folder in MARKDOWN.glob("demos/*/"):
+        shutil.rmtree(folder)
     for page in MARKDOWN.rglob("*.md"):
         page.write_text(plain(page.read_text(encoding="utf-8")), encoding="utf-8")
     shutil.copytree(MARKDOWN, SITE / "markdown", dirs_exist_ok=True)

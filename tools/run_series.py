@@ -1,21 +1,97 @@
 """Execute the notebooks in order, showing progress, and say where the results are."""
 
 import argparse
+import asyncio
+import atexit
+import base64
+import contextlib
+import io
+import os
+import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import nbformat
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOTEBOOKS = REPOSITORY / "notebooks"
 
 
+class ThisPython(KernelSpecManager):
+    """The kernel of this environment, whatever `python3` is elsewhere on $JUPYTER_PATH."""
+
+    def get_kernel_spec(self, kernel_name):
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+
+class Client(NotebookClient):
+    """Runs a notebook, and remembers whether a signal ended it: SIGTERM of a batch system, Ctrl-C.
+
+    The kernel may have got the signal as well, so all that is seen of it may be a dead kernel.
+    """
+
+    stopped = None
+
+    async def async_start_new_kernel(self, **settings):
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(NotImplementedError):  # Windows
+            for number in (signal.SIGTERM, signal.SIGINT):  # in place of nbclient's own
+                loop.add_signal_handler(number, self.stop, number)
+        await super().async_start_new_kernel(**settings)
+
+    def stop(self, number):
+        self.stopped = number
+        self.log.disabled = True  # the kernel dies now: no word, and no traceback, about that
+        self.shutdown_kernel = "immediate"
+        atexit.unregister(self._cleanup_kernel)
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        self.ending = asyncio.ensure_future(self._async_cleanup_kernel())
+
+
 def main():
     arguments = parse_arguments()
     notebooks = select(arguments.notebooks)
+    if not arguments.in_place:
+        check_folder(arguments.to, notebooks)
+    try:
+        run(arguments, notebooks)
+    except KeyboardInterrupt:
+        sys.exit(stopped_by(signal.SIGINT))
+    except OSError as error:
+        sys.exit(f"\nThe results cannot be written: {error}. What is done is kept.")
+
+
+def stopped_by(number):
+    """Say it; returns the status that a shell reports of a process which the signal ended."""
+    print("\nStopped. With --resume the notebooks that are done are left out.", file=sys.stderr)
+    return 128 + number
+
+
+def check_folder(folder, notebooks):
+    """Before anything runs: whether the copies can be written there, and are not the originals."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        blocked = [folder / path.name for path in notebooks if (folder / path.name).is_dir()]
+        problem = f"{blocked[0]} is a folder" if blocked else ""
+    except OSError as error:
+        problem = error.strerror
+    if folder.resolve() == NOTEBOOKS.resolve():
+        problem = "the originals are there, see --in-place"
+    if problem:
+        sys.exit(f"The results cannot be written into {folder}: {problem}. Name another (--to).")
+
+
+def run(arguments, notebooks):
     total = time.perf_counter()
     for path in notebooks:
         target = path if arguments.in_place else arguments.to / path.name
@@ -50,14 +126,22 @@ def select(prefixes):
 
 
 def is_done(path, target):
-    """Whether the target holds the same cells as the notebook, all executed without an error."""
+    """Whether the target holds the same cells as the notebook, all executed without an error.
+
+    A copy that cannot be read, such as one of a disk that was full, is not done.
+    """
     if not target.exists():
         return False
-    ours, theirs = (nbformat.read(file, as_version=4).cells for file in (path, target))
-    code = [cell for cell in theirs if cell.cell_type == "code"]
-    executed = all(cell.execution_count for cell in code)
-    failed = any(output.output_type == "error" for cell in code for output in cell.outputs)
-    return executed and not failed and [c.source for c in ours] == [c.source for c in theirs]
+    ours = nbformat.read(path, as_version=4).cells
+    try:
+        theirs = nbformat.read(target, as_version=4).cells
+        code = [cell for cell in theirs if cell.cell_type == "code"]
+        executed = all(cell.execution_count for cell in code)
+        failed = any(output.output_type == "error" for cell in code for output in cell.outputs)
+        return executed and not failed and [c.source for c in ours] == [c.source for c in theirs]
+    except Exception as error:  # of JSON, of nbformat or of the file system
+        print(f"{target} cannot be read ({type(error).__name__}); running it again.", flush=True)
+        return False
 
 
 def execute(path, target):
@@ -75,10 +159,10 @@ def execute(path, target):
             seconds = time.perf_counter() - start
             progress(f"{path.stem}: cell {cell.execution_count}/{n_code}, {seconds:.0f} s")
 
-    client = NotebookClient(
+    client = Client(
         notebook,
+        km=AsyncKernelManager(kernel_spec_manager=ThisPython()),
         timeout=1800,
-        kernel_name="python3",
         resources={"metadata": {"path": str(NOTEBOOKS)}},
         extra_arguments=["--log-level=ERROR"],  # no warning about the local connection
         record_timing=False,
@@ -91,6 +175,10 @@ def execute(path, target):
         if target != path:
             write(notebook, target)
         sys.exit(f"\n{path.name} stopped at a failing cell:\n{error}")
+    except BaseException:  # whatever nbclient makes of a kernel that is gone
+        if client.stopped:
+            sys.exit(stopped_by(client.stopped))
+        raise
     write(notebook, target)
     return time.perf_counter() - start
 
@@ -103,16 +191,46 @@ def progress(line):
         print(line, flush=True)
 
 
+def slim_pictures(notebook):
+    """Store the still pictures of a notebook with 256 colours: a third of the size, looks alike."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                output.data["image/png"] = slimmed(output.data["image/png"])
+
+
+def slimmed(png):
+    """A PNG (base64) with at most 256 colours; as it is if it moves or would not shrink."""
+    before = base64.b64decode(png)
+    with Image.open(io.BytesIO(before)) as picture:
+        if getattr(picture, "n_frames", 1) > 1 or picture.mode == "P":
+            return png
+        few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        after = io.BytesIO()
+        few.save(after, "PNG", optimize=True)
+    if after.tell() >= len(before):
+        return png
+    return base64.b64encode(after.getvalue()).decode() + "\n"
+
+
 def write(notebook, target):
     """Write without what depends on the machine or on chance: versions, widgets, random ids."""
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
+    slim_pictures(notebook)
     for number, cell in enumerate(notebook.cells, start=1):
         cell.id = f"cell-{number:02}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, target)
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:  # under another name first: a full disk never leaves half a notebook
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            nbformat.write(notebook, file)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def shown(path):

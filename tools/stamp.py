@@ -1,6 +1,8 @@
-"""Write the badge, the bootstrap cell and the links to demos/ of every notebook from `repo-url`.
+"""Write what the notebooks hold of the repository's address and of the order of the lessons.
 
-The address stands in _quarto.yml.
+The address stands in _quarto.yml as `repo-url`: badge, bootstrap cell and links to demos/ come
+from it.
+The order stands in the file names: rename a notebook, and its title and all links to it follow.
 
 Also drops the metadata that editors leave behind: only the kernel's name and the tags stay.
 """
@@ -16,32 +18,49 @@ from make_site import pages_url
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 BOOTSTRAP = """\
-# In Colab: fetch the rest of the course. Elsewhere this does nothing.
+# Finds the course, from its root too. In Colab it fetches it first; elsewhere nothing is fetched.
 import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 repository = "{url}"
-if importlib.util.find_spec("cnn") is None:
-    if "google.colab" not in sys.modules:
-        raise SystemExit(
-            "The folder cnn is not beside this notebook. Get the whole course (git clone "
-            + repository
-            + ") and open the notebook in its folder notebooks."
-        )
-    course = Path("course").absolute()
-    wanted = [{packages}]
-    missing = [name for name in wanted if importlib.util.find_spec(name.split("==")[0]) is None]
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *missing]
-    clone = ["git", "clone", "--quiet", "--depth=1", repository, str(course)]
-    for command, needed in [(clone, not course.exists()), (install, missing)]:
-        done = subprocess.run(command, capture_output=True, text=True) if needed else None
-        if done and done.returncode:
-            raise SystemExit("Could not fetch the course; run this cell again. " + done.stderr)
-    os.chdir(course / "notebooks")
-    sys.path.insert(0, str(Path.cwd()))"""
+needed_in_colab = [{packages}]
+here, course = Path.cwd(), Path("course").absolute()
+
+
+def find_course():
+    places = [here, here / "notebooks", course / "notebooks"]  # any other folder cnn is not ours
+    return next((p for p in places if (p / "cnn/exercises/checking.py").exists()), None)
+
+
+def fetch(*command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit("Could not fetch the course; run this cell again. " + done.stderr)
+
+
+if "google.colab" in sys.modules:
+    if not find_course():
+        with tempfile.TemporaryDirectory(dir=here) as new:  # renamed when it is complete
+            fetch("git", "clone", "--quiet", "--depth=1", repository, new + "/course")
+            if course.exists():
+                course.rename(f"{{course}}-broken-{{os.getpid()}}")
+            Path(new, "course").rename(course)
+    names = [(name, name.split("==")[0]) for name in needed_in_colab]
+    missing = [name for name, module in names if importlib.util.find_spec(module) is None]
+    if missing:
+        fetch(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *missing)
+folder = find_course()
+if folder is None:
+    raise SystemExit(
+        f"The course's folder cnn is neither in {{here}} nor in {{here / 'notebooks'}}. Get the "
+        f"whole course (git clone {{repository}}), and open this notebook in its folder notebooks."
+    )
+os.chdir(folder)
+sys.path.insert(0, str(folder))"""
 
 
 IN_COLAB_ALREADY = {"torch", "torchvision", "numpy", "matplotlib", "pillow", "scipy"}
@@ -96,12 +115,39 @@ def stamped(notebook, name, url):
     return notebook
 
 
+def renumbered(text, names):
+    """The text with each link to a lesson as its file is called now; names: lesson -> file name."""
+    lesson = rf"\b\d\d-({'|'.join(names)})\.ipynb\b"
+    return re.sub(lesson, lambda found: names[found[1]], text)
+
+
+def file_names():
+    """Lesson -> file name: the one place that holds the order."""
+    paths = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+    return {path.stem.partition("-")[2]: path.name for path in paths}
+
+
 def main():
-    url = repo_url()
-    for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
+    url, names = repo_url(), file_names()
+    for name in names.values():
+        path = REPOSITORY / "notebooks" / name
         notebook = nbformat.read(path, as_version=4)
-        nbformat.write(stamped(notebook, path.name, url), path)
-        print(f"{path.name}: {url}")
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = renumbered(cell.source, names)
+        first = notebook.cells[0]
+        first.source = re.sub(r"^# \d\d · ", f"# {name[:2]} · ", first.source)
+        nbformat.write(stamped(notebook, name, url), path)
+        print(f"{name}: {url}")
+    for page in [
+        REPOSITORY / "README.md",
+        *REPOSITORY.glob("*.qmd"),
+        *REPOSITORY.glob("hpc/*.qmd"),
+    ]:
+        text = page.read_text(encoding="utf-8")
+        if renumbered(text, names) != text:
+            page.write_text(renumbered(text, names), encoding="utf-8")
+            print(f"{page.name}: links to lessons")
 
 
 if __name__ == "__main__":

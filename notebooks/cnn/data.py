@@ -20,6 +20,7 @@ from torch.utils.data import random_split
 from torchvision.datasets import MNIST
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+CNN_DATA, IN_REPOSITORY, CACHE = "$CNN_DATA", "the repository (data/)", "the cache"  # places
 TIMEOUT = 20  # seconds to wait for a download mirror: behind some firewalls none ever answers
 
 
@@ -52,12 +53,13 @@ RAW_FILES = [
 ]
 
 
-def load_mnist(train=True, transform=None):
+def load_mnist(train=True, transform=None, root=None):
     """The training part (60,000 images) or the test part (10,000) of MNIST; says who served it.
 
     Args:
         train: True for the training part, False for the test part.
-        transform: applied to each PIL image, for example `torchvision.transforms.ToTensor()`.
+        transform: applied to each PIL image, for example `torchvision.transforms.v2.ToImage()`.
+        root: a folder that holds MNIST/raw/; then no other place is tried.
 
     Returns:
         torchvision.datasets.MNIST; `.data` is uint8 (60000, 28, 28), `.targets` is int64 (60000,).
@@ -65,7 +67,7 @@ def load_mnist(train=True, transform=None):
     Raises:
         DataError: no place has MNIST, an archive is damaged, or there is no room to extract it.
     """
-    root, place = find_mnist()
+    root, place = find_mnist(root)
     mnist = MNIST(root, train=train, transform=transform)
     part = "training" if train else "test"
     print(f"MNIST {part} part: {len(mnist):,} images, from {place}")
@@ -182,78 +184,130 @@ def _draw_digits(X, centre, scale, size):
     return F.grid_sample(X, grid, align_corners=False)[:, 0]
 
 
-def find_mnist():
+def find_mnist(root=None):
     """Make the four extracted files available and return (root folder, name of the place).
 
-    Places, in order: $CNN_DATA, the repository's data/, the cache, the download mirrors. A place
-    serves if it holds the intact files, or intact archives to extract; where it is read-only, they
-    are extracted into the cache.
+    Places, in order: $CNN_DATA, the repository's data/, the cache, the download mirrors; or `root`
+    alone. A place serves if it has each file, extracted and intact or as an archive; where it is
+    read-only, they are extracted into the cache.
     """
-    for root, place in _places():
-        raw = root / "MNIST" / "raw"
-        if _all_intact(raw):
-            return root, place
-        if all(os.access(raw / file.archive_name, os.R_OK) for file in RAW_FILES):
-            return _extract_all(raw, root, place)
-        if place == "$CNN_DATA":
-            print(f"$CNN_DATA is {root}, but {raw} has no readable MNIST files. Looking elsewhere.")
+    if root is not None:
+        root = user_path(root).absolute()
+        if missing := _missing(root):
+            raise DataError(
+                f"MNIST is not in {root}: {missing}.\nCopy the four .gz archives from the "
+                "repository's data/MNIST/raw into MNIST/raw/ below it, or name another folder."
+            )
+        return _provide(root, str(root))
+    for place_root, place in _places():
+        missing = _missing(place_root)
+        if not missing:
+            return _provide(place_root, place)
+        if place == CNN_DATA:
+            print(f"{CNN_DATA} is {place_root}, but {missing}. Looking elsewhere.")
     return _download()
 
 
 def cache_folder():
     """Where this user's extracted copy goes when the data folder is read-only."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "cnn-course"
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "cnn-course"
+    try:
+        return Path.home() / ".cache" / "cnn-course"
+    except RuntimeError:  # neither $HOME nor an entry in the list of users, as in some containers
+        return Path(tempfile.gettempdir()) / "cnn-course"
+
+
+def user_path(text):
+    """The path with ~ as the user's home, where there is one."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
 
 
 def _places():
     if os.environ.get("CNN_DATA"):
-        yield Path(os.environ["CNN_DATA"]).expanduser().absolute(), "$CNN_DATA"
-    yield REPOSITORY / "data", "the repository (data/)"
-    yield cache_folder(), f"the cache ({cache_folder()})"
+        yield user_path(os.environ["CNN_DATA"]).absolute(), CNN_DATA
+    yield REPOSITORY / "data", IN_REPOSITORY
+    yield cache_folder(), f"{CACHE} ({cache_folder()})"
 
 
-def _all_intact(raw):
-    """Whether `raw` holds the four extracted files, bit by bit as published."""
-    return all(_is_intact(raw / file.name, file) for file in RAW_FILES)
+def _missing(root):
+    """What keeps a folder from serving, in words that follow its name; empty if nothing does."""
+    raw = root / "MNIST" / "raw"
+    for folder in (root, raw):
+        if not os.access(folder, os.R_OK | os.X_OK):
+            return f"{folder} is no folder that can be read"
+    lacking = [file for file in RAW_FILES if not _has(raw, file)]
+    names = ", ".join(file.name for file in lacking)
+    return f"{raw} has no readable {names} (nor .gz of it)" if lacking else ""
+
+
+def _has(raw, file):
+    return os.access(raw / file.archive_name, os.R_OK) or _is_intact(raw / file.name, file)
 
 
 def _is_intact(path, file):
+    """Whether an extracted file is bit by bit as published."""
     try:
         return path.stat().st_size == file.size and zlib.crc32(path.read_bytes()) == file.crc32
     except OSError:
         return False
 
 
-def _extract_all(archives, root, place):
+def _all_intact(raw):
+    return all(_is_intact(raw / file.name, file) for file in RAW_FILES)
+
+
+def _provide(root, place):
     """Extract beside the archives, or into the cache where that folder is read-only or full."""
+    raw, cache = root / "MNIST" / "raw", cache_folder()
+    if _all_intact(raw):
+        return root, place
     for file in RAW_FILES:
-        _check_archive(archives / file.archive_name, file)
+        if not _is_intact(raw / file.name, file):
+            _check_archive(raw / file.archive_name, file, place)
     try:
-        _extract_into(archives, archives)
+        _extract_into(raw, raw)
         return root, place
     except OSError as error:
-        cache = cache_folder()
-        print(f"{archives} cannot be written ({error.strerror}): extracting into {cache}")
+        print(f"{raw} cannot be written ({error.strerror}): extracting into {cache}")
     try:
-        _extract_into(archives, cache / "MNIST" / "raw")
+        _extract_into(raw, cache / "MNIST" / "raw")
         return cache, f"{place}, extracted into {cache}"
     except OSError as error:
         raise DataError(
-            f"MNIST could be extracted neither into {archives} nor into the cache {cache} "
+            f"MNIST could be extracted neither into {raw} nor into the cache {cache} "
             f"({error}).\nIt needs 55 MB. Free some room there, or set XDG_CACHE_HOME to a folder "
             "that you can write, or CNN_DATA to one in which MNIST/raw/ holds the extracted files."
         ) from error
 
 
-def _check_archive(path, file):
-    md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    if md5 != file.archive_md5:
-        raise DataError(
-            f"The archive {path} is damaged: its md5 is {md5}, expected {file.archive_md5}.\n"
+def _check_archive(path, file, place):
+    """Raise DataError unless the archive holds the published file, however it was compressed."""
+    try:
+        archive = path.read_bytes()
+        md5 = hashlib.md5(archive, usedforsecurity=False).hexdigest()
+        if md5 == file.archive_md5:
+            return
+        with gzip.open(path) as source:
+            content = source.read(file.size + 1)
+        if len(content) == file.size and zlib.crc32(content) == file.crc32:
+            return
+        problem = f"its md5 is {md5}, expected {file.archive_md5}, and it holds another file"
+    except (OSError, EOFError, zlib.error) as error:
+        problem = f"it cannot be extracted ({error})"
+    if place == IN_REPOSITORY:
+        advice = (
             "Restore it (git checkout -- data/MNIST/raw), or delete the four archives to have "
             "them downloaded again."
         )
+    elif place.startswith(CACHE):
+        advice = "Delete it, and start again."
+    else:
+        advice = f"Copy it into this folder again, or name another folder than {place}."
+    raise DataError(f"The archive {path} is damaged: {problem}.\n{advice}")
 
 
 def _extract_into(archives, raw):
@@ -264,8 +318,15 @@ def _extract_into(archives, raw):
     raw.mkdir(parents=True, exist_ok=True)
     for file in RAW_FILES:
         if not _is_intact(raw / file.name, file):
-            with gzip.open(archives / file.archive_name) as source:
+            with _opened(archives, file) as source:
                 _write_atomically(source, raw / file.name)
+
+
+def _opened(raw, file):
+    """The content of a file, from the extracted one if it is intact, else from its archive."""
+    if _is_intact(raw / file.name, file):
+        return (raw / file.name).open("rb")
+    return gzip.open(raw / file.archive_name)
 
 
 def _write_atomically(source, path):
@@ -297,7 +358,9 @@ def _download():
             for file in RAW_FILES:
                 (downloaded / file.name).replace(cache / "MNIST" / "raw" / file.name)
     except (OSError, RuntimeError, HTTPException) as error:
-        places = "\n".join(f"  {root / 'MNIST' / 'raw'}  ({place})" for root, place in _places())
+        places = "\n".join(
+            f"  {root / 'MNIST' / 'raw'}  ({place}): {_missing(root)}" for root, place in _places()
+        )
         raise DataError(
             f"MNIST was found in none of these places:\n{places}\n"
             f"and could not be downloaded ({error}).\n"

@@ -31,7 +31,7 @@ class CNN(nn.Sequential):
 
 
 class MLP(nn.Sequential):
-    """Dense layers only, with about as many parameters as CNN: the baseline of the lesson on training.
+    """Dense layers only, with about as many parameters as CNN: the baseline for it.
 
     Shapes: X float (N, 1, 28, 28) to logits float (N, 10). 1,205,830 parameters with 770 units.
     """
@@ -50,7 +50,7 @@ class MLP(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """y = ReLU(F(x, {W}) + x), where F is two 3 × 3 convolutions with batch norm: the lesson on residual networks.
+    """y = ReLU(F(x, {W}) + x), where F is two 3 × 3 convolutions with batch norm.
 
     Shapes: x float (N, in_channels, H, W) to float (N, out_channels, H / stride, W / stride), the
     size rounded up. Where the shapes of x and F(x) differ, the shortcut is a projection: a 1 × 1
@@ -89,7 +89,7 @@ def residual_stage(n, in_channels, out_channels, stride, shortcut):
 
 
 class ResNet(nn.Sequential):
-    """The small residual network of the lesson on residual networks: 6n + 2 layers with weights, n blocks per stage.
+    """A small residual network: 6n + 2 layers with weights, n blocks per stage.
 
     Shapes: X float (N, 1, H, W) to logits float (N, 10). With shortcut=False it is the plain
     network of the same depth and width.
@@ -115,6 +115,79 @@ class ResNet(nn.Sequential):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+
+
+class PreActivationBlock(nn.Module):
+    """y = F(x) + x with batch norm and ReLU before each convolution, and nothing after the sum.
+
+    Made from the convolutions of a ResidualBlock; the shapes of x and y are the same as there.
+    Source: He, Zhang, Ren and Sun, Identity mappings in deep residual networks, 2016.
+    """
+
+    def __init__(self, block):
+        super().__init__()
+        conv1, norm, relu, conv2, _ = block.residual
+        first_norm = nn.BatchNorm2d(conv1.in_channels)
+        self.residual = nn.Sequential(first_norm, nn.ReLU(), conv1, norm, relu, conv2)
+        projected = isinstance(block.shortcut, nn.Sequential)
+        self.shortcut = block.shortcut[0] if projected else nn.Identity()
+
+    def forward(self, x):
+        return self.residual(x) + self.shortcut(x)
+
+
+def residual_blocks(model):
+    """The blocks of a ResNet, from the input on."""
+    return [block for part in model if isinstance(part, nn.Sequential) for block in part]
+
+
+def with_pre_activation(model):
+    """Move batch norm and ReLU in front of the convolutions of a ResNet."""
+    model[1], model[2] = nn.Identity(), nn.Identity()
+    for stage in (model[3], model[4], model[5]):
+        for place, block in enumerate(stage):
+            stage[place] = PreActivationBlock(block)
+    model[6] = nn.Sequential(nn.BatchNorm2d(model[8].in_features), nn.ReLU(), model[6])
+    return model
+
+
+def with_silent_branches(model):
+    """Start every block of a ResNet with F(x) = 0: the last batch norm gets the factor 0."""
+    for block in residual_blocks(model):
+        nn.init.zeros_(block.residual[-1].weight)
+    return model
+
+
+def without_batch_norm(model):
+    """Replace every batch norm in the model by the identity."""
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(module, name, nn.Identity())
+    return model
+
+
+class Scale(nn.Module):
+    """Multiply by a number that is learned; any shape to the same."""
+
+    def __init__(self, start):
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(start))
+
+    def forward(self, x):
+        return self.factor * x
+
+
+def with_scaled_branches(model):
+    """Take the batch norms of a ResNet away, and scale F(x) by 1 / sqrt(number of blocks).
+
+    Source: De and Smith, Batch normalization biases residual blocks towards the identity function
+    in deep networks, 2020.
+    """
+    blocks = residual_blocks(without_batch_norm(model))
+    for block in blocks:
+        block.residual[-1] = Scale(len(blocks) ** -0.5)
+    return model
 
 
 def double_convolution(in_channels, out_channels, padding=1):
@@ -256,7 +329,7 @@ class EncoderBlock(nn.Module):
 
 
 class ViT(nn.Module):
-    """The vision transformer of the lesson on vision transformers: patches, class token, positions, encoder blocks.
+    """A small vision transformer: patches, class token, positions, encoder blocks.
 
     Shapes: X float (N, 1, 28, 28) to logits float (N, 10). 19,658 parameters by default. With
     positions=False the position embeddings are zero and stay so.
@@ -282,3 +355,67 @@ class ViT(nn.Module):
     def forward(self, X):
         tokens = self.blocks(self.tokens(X))
         return self.head(self.norm(tokens[:, 0]))  # (N, 10): logits
+
+
+class PostNormBlock(EncoderBlock):
+    """The block of the first transformers: the norms stand after the additions, on the main path.
+
+    Shapes: X float (N, T, dim) to the same. The parameters are those of EncoderBlock.
+    Source: Vaswani et al., Attention is all you need, 2017, section 3.1.
+    """
+
+    def forward(self, X):
+        X = self.norm1(X + self.attention(X))
+        return self.norm2(X + self.mlp(X))
+
+
+class MeanPoolViT(ViT):
+    """A ViT that reads the digit off the mean of its patch tokens; it has no class token.
+
+    Shapes: X float (N, 1, 28, 28) to logits float (N, 10).
+    Source: Beyer, Zhai and Kolesnikov, Better plain ViT baselines for ImageNet-1k, 2022.
+    """
+
+    def forward(self, X):
+        tokens = self.blocks(self.tokens(X)[:, 1:])  # (N, P, D), no class token
+        return self.head(self.norm(tokens).mean(dim=1))  # (N, 10): logits
+
+
+class RegisterViT(ViT):
+    """A ViT with a few more learned tokens, registers, which have no patch and are not read out.
+
+    Shapes: X float (N, 1, 28, 28) to logits float (N, 10).
+    Source: Darcet, Oquab, Mairal and Bojanowski, Vision transformers need registers, 2024.
+    """
+
+    def __init__(self, registers=4, dim=32):
+        super().__init__(dim=dim)
+        self.registers = nn.Parameter(0.2 * torch.randn(1, registers, dim))
+
+    def tokens(self, X):
+        registers = self.registers.expand(len(X), -1, -1)  # (N, R, D)
+        return torch.cat([super().tokens(X), registers], dim=1)  # (N, 1 + P + R, D)
+
+
+def small_cnn():
+    """A CNN with as many parameters as ViT(): X (N, 1, 28, 28) to logits (N, 10)."""
+    return nn.Sequential(
+        nn.Conv2d(1, 12, 3, stride=2, padding=1),  # (N, 12, 14, 14)
+        nn.ReLU(),
+        nn.Conv2d(12, 28, 3, stride=2, padding=1),  # (N, 28, 7, 7)
+        nn.ReLU(),
+        nn.Conv2d(28, 40, 3, stride=2, padding=1),  # (N, 40, 4, 4)
+        nn.ReLU(),
+        nn.Flatten(),  # (N, 640)
+        nn.Linear(40 * 4 * 4, 10),  # (N, 10): logits
+    ).to(memory_format=torch.channels_last)
+
+
+def small_mlp():
+    """Dense layers with as many parameters as ViT(): X (N, 1, 28, 28) to logits (N, 10)."""
+    return nn.Sequential(
+        nn.Flatten(),  # (N, 784)
+        nn.Linear(28 * 28, 24),  # (N, 24)
+        nn.ReLU(),
+        nn.Linear(24, 10),  # (N, 10): logits
+    )

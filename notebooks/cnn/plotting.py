@@ -30,7 +30,12 @@ FONTS = Path(__file__).parent / "fonts"
 
 
 def use_course_style():
-    """Give every later plot the look of the course; plots in notebooks get retina resolution."""
+    """Give every later plot the look of the course; plots in notebooks get retina resolution.
+
+    It starts from matplotlib's own defaults, so that what a matplotlibrc of this machine says does
+    not leak into the figures.
+    """
+    mpl.rcdefaults()
     for font in sorted(FONTS.glob("*.ttf")):
         font_manager.fontManager.addfont(font)
     ambivalent = importlib.util.find_spec("ambivalent")
@@ -64,16 +69,19 @@ def use_course_style():
             "svg.fonttype": "path",
         }
     )
-    _use_retina_in_notebooks()
+    _show_figures_in_notebooks()
 
 
-def _use_retina_in_notebooks():
+def _show_figures_in_notebooks():
+    """Select the backend that puts figures under the cell, whatever $MPLBACKEND says."""
     try:
         from IPython import get_ipython
         from matplotlib_inline.backend_inline import set_matplotlib_formats
     except ImportError:
         return
-    if get_ipython():
+    shell = get_ipython()
+    if shell and hasattr(shell, "kernel"):
+        shell.run_line_magic("matplotlib", "inline")
         set_matplotlib_formats("retina")
 
 
@@ -176,8 +184,13 @@ def plot_confusion(matrix):
     return figure
 
 
-def animated_png(frames, milliseconds=400):
-    """Frames (PIL images of one size) as the bytes of an animated PNG that loops for ever."""
+def animated_png(frames, milliseconds=400, plays=0):
+    """Frames (PIL images of one size) as the bytes of an animated PNG.
+
+    Args:
+        milliseconds: for each frame, one number or a list.
+        plays: how often it plays before it stops at the last frame; 0 is for ever.
+    """
     frames = _with_common_palette(frames)
     buffer = io.BytesIO()
     frames[0].save(
@@ -186,7 +199,7 @@ def animated_png(frames, milliseconds=400):
         save_all=True,
         append_images=frames[1:],
         duration=milliseconds,
-        loop=0,
+        loop=plays,
         optimize=True,
     )
     return buffer.getvalue()

@@ -1,6 +1,7 @@
 """The training run of the lesson on training, and what makes it quick on a CPU."""
 
 import ctypes
+import os
 import sys
 import tempfile
 import time
@@ -118,11 +119,17 @@ def keep_freed_memory():
 
 
 def writable_folder():
-    """Where trained weights go: notebooks/checkpoints, or the cache if that cannot be written."""
+    """Where trained weights go: notebooks/checkpoints, or the cache if that cannot be written.
+
+    Everything in it must be writable too: in a folder that several people share, the weights of
+    one are not for the other to overwrite.
+    """
     for folder in (REPOSITORY / "notebooks" / "checkpoints", cache_folder()):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
+                pass
+            if all(os.access(path, os.W_OK) for path in folder.glob("*.pt")):
                 return folder
         except OSError:
             continue

@@ -1,10 +1,10 @@
-// Cases of convolution and max-pooling as JSON on the standard input; what demos/convolution.js makes of
-// each on the standard output: its output, how often each pixel is read, or the error; with the sizes,
+// Cases of convolution and max-pooling as JSON on the standard input; what demos/shared/convolution.js
+// makes of each on the standard output: its output, how often each pixel is read, or the error; with the sizes,
 // the kernels and the colours that were asked for. JSON has no infinity: "-inf" stands for it.
 
 import { readFileSync } from "node:fs";
-import { pixelColour, signedColour } from "../../demos/common.js";
-import { conv2d, KERNELS, maxPool2d, outputSize, timesRead } from "../../demos/convolution.js";
+import { pixelColour, signedColour } from "../../demos/shared/colours.js";
+import { conv2d, KERNELS, maxPool2d, outputSize, timesRead } from "../../demos/shared/convolution.js";
 
 const { cases, sizes, F, places } = JSON.parse(readFileSync(0, "utf8"));
 

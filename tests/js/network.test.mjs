@@ -1,12 +1,10 @@
-// The forward pass of demos/network.js against PyTorch's logits, and its parts against small numbers.
+// The forward pass of demos/draw/network.js against PyTorch's logits, and its parts against small numbers.
 
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
   argmax,
   convolve,
-  crc32,
-  DataError,
   dense,
   explainConvolution,
   explainDense,
@@ -14,15 +12,15 @@ import {
   forward,
   fromHalf,
   maxPool,
-  readDigits,
   readWeights,
   relu,
   softmax,
-} from "../../demos/network.js";
-import { json, bytes, testDigit, testLabels } from "./network-files.mjs";
+} from "../../demos/draw/network.js";
+import { crc32, DataError, readDigits } from "../../demos/shared/data.js";
+import { json, bytes, testDigit, testLabels } from "./files.mjs";
 
-const manifest = json("demos/weights.json");
-const weights = readWeights(manifest, bytes("demos/weights.bin"));
+const manifest = json("demos/draw/weights.json");
+const weights = readWeights(manifest, bytes("demos/draw/weights.bin"));
 const [stored, exact] = storedLogits();
 
 /** PyTorch's logits: with the weights in half precision, and with those before rounding. */
@@ -88,7 +86,7 @@ test(
 );
 
 test("the digits of the page are the test set's, and the wrong ones are wrong", () => {
-  const digits = readDigits(json("demos/digits.json"), bytes("demos/digits.bin"));
+  const digits = readDigits(json("demos/shared/digits.json"), bytes("demos/shared/digits.bin"));
   const labels = testLabels();
   for (const { index, label, prediction, pixels } of digits) {
     assert.deepEqual(pixels, testDigit(index));
@@ -171,7 +169,7 @@ test("a checksum as zlib computes it", () => {
 });
 
 test("files that don't fit are refused", () => {
-  const content = bytes("demos/weights.bin");
+  const content = bytes("demos/draw/weights.bin");
   const refused = (message, change, buffer = content) =>
     assert.throws(
       () => readWeights({ ...manifest, ...change }, buffer),

@@ -1,15 +1,20 @@
 """Wrong answers to the exercises on data, by the misconception each comes from."""
 
-TO_BATCH = "def to_batch(pictures):\n    return {}"
-IMAGES_OF = "def images_of(part):\n    return {}"
-BATCH_SIZES = """
-predictions = {{
-    "batches of 1,000": 12,
-    "batches of 512": {},
-    "images in the last of these": {},
-    "its shape": {},
+HEADER = """
+header_read = {{
+    "axes": {},
+    "rows": 60_000,
+    "columns": 5,
+    "bytes of one value": {},
+    "bytes of the file": {},
 }}
 """
+MEMBERS_OF = """
+def members_of(part):
+    images, labels = part.dataset.data, part.dataset.targets
+    return {}
+"""
+TO_BATCH = "def to_batch(arrays):\n    return {}"
 STANDARDISE = """
 def standardise(X_training, X_other):
     {}
@@ -22,22 +27,28 @@ def shuffled(X, y):
 """
 
 WRONG = {
+    "header": [
+        ("signature", HEADER.format(3, 4, 1_200_012)),
+        ("value type", HEADER.format(2, 1, 300_012)),
+        ("value type", HEADER.format(2, 4, 300_012)),
+        ("no header", HEADER.format(2, 4, 1_200_000)),
+        ("length of the header", HEADER.format(2, 4, 1_200_016)),
+    ],
+    "members_of": [
+        ("subset", MEMBERS_OF.format("images, labels")),
+        ("first ones", MEMBERS_OF.format("images[: len(part)], labels[: len(part)]")),
+        (
+            "order",
+            MEMBERS_OF.format("images[sorted(part.indices)], labels[sorted(part.indices)]"),
+        ),
+        ("labels", MEMBERS_OF.format("images[part.indices], labels[: len(part)]")),
+    ],
     "to_batch": [
-        ("channels", TO_BATCH.format("pictures.float() / 255")),
-        ("order", TO_BATCH.format("pictures[..., None].float() / 255")),
-        ("range", TO_BATCH.format("pictures.unsqueeze(1).float()")),
-        ("scale", TO_BATCH.format("pictures.unsqueeze(1) / pictures.max().float()")),
-    ],
-    "images_of": [
-        ("subset", IMAGES_OF.format("part.dataset.data")),
-        ("first ones", IMAGES_OF.format("part.dataset.data[range(len(part))]")),
-        ("order", IMAGES_OF.format("part.dataset.data[torch.tensor(part.indices).sort().values]")),
-    ],
-    "batch_sizes": [
-        ("floor", BATCH_SIZES.format("23", "224", "(224, 1, 28, 28)")),
-        ("last batch", BATCH_SIZES.format("24", "512", "(512, 1, 28, 28)")),
-        ("last batch", BATCH_SIZES.format("24", "224", "(512, 1, 28, 28)")),
-        ("channels", BATCH_SIZES.format("24", "224", "(224, 28, 28)")),
+        ("reshape", TO_BATCH.format("arrays.view(len(arrays), 3, *arrays.shape[1:3]) / 255")),
+        ("order", TO_BATCH.format("arrays / 255")),
+        ("height and width", TO_BATCH.format("arrays.transpose(1, 3) / 255")),
+        ("range", TO_BATCH.format("arrays.movedim(3, 1).float()")),
+        ("scale", TO_BATCH.format("arrays.permute(0, 3, 1, 2) / arrays.max().float()")),
     ],
     "standardise": [
         (

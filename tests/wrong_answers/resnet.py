@@ -17,20 +17,39 @@ def block_output(in_channels, height, width, out_channels, stride):
 SIZES = "(height - 1) // stride + 1", "(width - 1) // stride + 1"
 DIFFERS = "stride != 1 or in_channels != out_channels"
 
-WEIGHT = """
-def copying_weight(channels):
-    weight = torch.zeros(channels, {}, 3, 3)
-    for c in range(channels):
-        weight[{}] = {}
-    return weight
+DIAGNOSE = """
+def diagnose(shallow, deep, shallow_validation, deep_validation):
+    if {}:
+        return {}
+    return "overfitting" if {} else "neither"
+"""
+WORSE = "deep[-1] > shallow[-1] + 1"
+SLOPE = '"not finished" if deep[-6] - deep[-1] > 1 else "degradation"'
+VALIDATION = "deep_validation > shallow_validation + 1"
+FALLS = """
+def diagnose(shallow, deep, shallow_validation, deep_validation):
+    if deep[-6] - deep[-1] > 1:
+        return "not finished"
+    if deep[-1] > shallow[-1] + 1:
+        return "degradation"
+    return "overfitting" if deep_validation > shallow_validation + 1 else "neither"
 """
 
-STACK = """
-import math
+TEN = """
+predictions = {{
+    "output of the batch norm": {},
+    "gradient": {},
+    "gradient / weight": {},
+}}
+"""
 
-
-def stack_gradient(slopes):
-    return {}
+CHANGES = """
+predictions = {{
+    "pre-activation": {!r},
+    "gamma zero": {!r},
+    "without batch norm": {!r},
+    "scaled without batch norm": {!r},
+}}
 """
 
 WRONG = {
@@ -54,16 +73,34 @@ WRONG = {
         ("channels change the shape too", BLOCK.format("out_channels", *SIZES, "stride != 1")),
         ("identity where it fits", BLOCK.format("out_channels", *SIZES, "True")),
     ],
-    "copying_weight": [
-        ("channels stay apart", WEIGHT.format("channels", ":, c, 1, 1", 1)),
-        ("the middle", WEIGHT.format("channels", "c, c, 0, 0", 1)),
-        ("copying and averaging", WEIGHT.format("channels", "c, c", "1 / 9")),
-        ("one kernel for each pair", WEIGHT.format("1", "c, 0, 1, 1", 1)),
+    "diagnose": [
+        ("validation comes second", DIAGNOSE.format("False", SLOPE, VALIDATION)),
+        ("the end of the curve", DIAGNOSE.format(WORSE, '"degradation"', VALIDATION)),
+        ("falling is not failing", FALLS),
+        (
+            "overfitting needs a comparison",
+            DIAGNOSE.format(WORSE, SLOPE, "deep_validation > deep[-1] + 1"),
+        ),
+        (
+            "the beginning of the curve",
+            DIAGNOSE.format("deep[0] > shallow[0] + 1", SLOPE, VALIDATION),
+        ),
     ],
-    "stack_gradient": [
-        ("each block has its shortcut", STACK.format("1 + math.prod(slopes)")),
-        ("the chain rule multiplies", STACK.format("1 + sum(slopes)")),
-        ("the shortcut gives a one", STACK.format("math.prod(slopes)")),
-        ("the shortcut is no average", STACK.format("math.prod((1 + a) / 2 for a in slopes)")),
+    "ten_times": [
+        ("batch norm divides the size away", TEN.format(10, 0.1, 0.01)),
+        ("the same output, another slope", TEN.format(1, 1, 0.01)),
+        ("the weight counts too", TEN.format(1, 0.1, 0.1)),
+    ],
+    "interventions": [
+        ("shortcuts alone are enough", CHANGES.format("same", "same", "slower", "slower")),
+        ("a copy is no head start", CHANGES.format("same", "slower", "fails", "slower")),
+        (
+            "the order of layers matters little here",
+            CHANGES.format("slower", "same", "fails", "slower"),
+        ),
+        (
+            "batch norm can be replaced, at a price",
+            CHANGES.format("same", "same", "fails", "fails"),
+        ),
     ],
 }

@@ -25,7 +25,10 @@ WRONG = {
         ("convolutions just move", SHIFT.format("1")),
         ("strides multiply", SHIFT.format("sum(stride for _, stride in layers)")),
         ("the largest stride decides", SHIFT.format("max(stride for _, stride in layers)")),
-        ("seeing and stepping", SHIFT.format("receptive_field(layers)")),
+        (
+            "seeing and stepping",
+            "from cnn.shapes import receptive_field\n" + SHIFT.format("receptive_field(layers)"),
+        ),
     ],
     "targeted_step": [
         (

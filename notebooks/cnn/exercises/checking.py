@@ -4,7 +4,8 @@ The exercises themselves, as data and functions, stand in `cnn.exercises`. A not
 what the reader has written: `checks.shapes(predictions)`. Nothing in the code of a reader stops the
 notebook: exceptions and endless loops are reported. An endless loop is stopped after `LIMIT` s
 by a signal, which Linux and macOS have, in the main thread, where notebooks run. On Windows, and
-inside one long call of compiled code, stop the kernel by hand.
+inside one long call of compiled code, stop the kernel by hand. What the reader's code prints is
+kept up to `CHARACTERS`, and the settings of PyTorch that it changes are put back.
 """
 
 import contextlib
@@ -20,9 +21,12 @@ import textwrap
 import threading
 import traceback
 
+import numpy as np
 import torch
 
 LIMIT = 10  # seconds for one attempt
+CHARACTERS = 400  # of what the reader's code prints, and of its messages
+LARGEST, MOST_NUMBERS = 10**12, 10**7  # no answer is a larger number, or a larger tensor
 
 
 class Wrong(Exception):
@@ -53,15 +57,29 @@ class Draw(random.Random):
         return torch.randint(high, shape, generator=self.generator)
 
 
+class Printed(io.TextIOBase):
+    """Takes what is printed, and keeps the beginning of it."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text[: CHARACTERS + 1 - len(self.text)]
+        return len(text)
+
+    def first_lines(self, n=5):
+        return "\n  ".join(shortened(self.text).splitlines()[:n])
+
+
 class Exercise:
     """One exercise: call it with an attempt, and it prints what to say about it."""
 
-    def __init__(self, check, hints, why, misconceptions):
+    def __init__(self, check, hints, why, misconceptions, largest=LARGEST):
         self.check, self.hints, self.why = check, hints, why
-        self.misconceptions = misconceptions
+        self.misconceptions, self.largest = misconceptions, largest
         self.n_shown = 0
 
-    def __call__(self, attempt):
+    def __call__(self, attempt=...):
         paragraphs = self.reply(attempt).split("\n")
         print("\n".join(textwrap.fill(p, 92, subsequent_indent="  ") for p in paragraphs))
 
@@ -70,26 +88,26 @@ class Exercise:
         if is_untouched(attempt):
             self.n_shown = max(self.n_shown, 1)
             return f"Not attempted yet.\n{self._hint(1)}"
-        printed = io.StringIO()
+        printed = Printed()
+        streams = (contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed))
         try:
-            with contextlib.redirect_stdout(printed), time_limit(LIMIT), own_random_state():
+            with streams[0], streams[1], time_limit(LIMIT), own_random_state(), own_settings():
+                check_size(attempt, self.largest)
                 self.check(attempt, Draw())
         except Wrong as wrong:
-            return self._correction(wrong, printed.getvalue())
+            return self._correction(wrong, printed)
         except TooLong:
-            return self._correction(Wrong(_too_long("The check")), printed.getvalue())
+            return self._correction(Wrong(_too_long("The check")), printed)
         except Exception as error:
-            wrong = Wrong(f"The check cannot use this: {type(error).__name__}: {error}")
-            return self._correction(wrong, printed.getvalue())
+            return self._correction(Wrong(f"The check cannot use this: {_named(error)}"), printed)
         return f"Right. {self.why}"
 
     def _correction(self, wrong, printed):
         lines = [f"Not right yet. {wrong}"]
         if wrong.about:
             lines.append(f"{wrong.about.capitalize()}: {self.misconceptions[wrong.about]}")
-        if printed:
-            first = printed.splitlines()[:5]
-            lines.append("Your code printed: " + "\n  ".join(first))
+        if printed.text:
+            lines.append("Your code printed: " + printed.first_lines())
         last = self.n_shown >= len(self.hints)
         self.n_shown = min(self.n_shown + 1, len(self.hints))
         lines.append(self._hint(self.n_shown))
@@ -101,15 +119,17 @@ class Exercise:
         return f"Hint {number} of {len(self.hints)}: {self.hints[number - 1]}"
 
 
-def exercise(hints, why, misconceptions):
+def exercise(hints, why, misconceptions, largest=LARGEST):
     """Make an Exercise of a function check(attempt, draw) that raises Wrong.
 
     Args:
         hints: what to say to each further attempt, the first also before any attempt.
         why: why it matters, said when the attempt is right.
         misconceptions: name -> what to say to a reader whose attempt shows it.
+        largest: where the check builds something of the size that the reader names, the largest
+            number that it can take; larger ones are wrong before anything is computed from them.
     """
-    return lambda check: Exercise(check, hints, why, misconceptions)
+    return lambda check: Exercise(check, hints, why, misconceptions, largest)
 
 
 def is_untouched(attempt):
@@ -148,13 +168,52 @@ def time_limit(seconds):
 
 @contextlib.contextmanager
 def own_random_state():
-    """A fresh random state of PyTorch inside, and the old one back afterwards."""
-    state = torch.get_rng_state()
+    """A fresh random state of PyTorch inside, and all old ones back afterwards."""
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()
     torch.default_generator.seed()
     try:
         yield
     finally:
-        torch.set_rng_state(state)
+        for restore, state in zip(
+            (torch.set_rng_state, random.setstate, np.random.set_state), states
+        ):
+            restore(state)
+
+
+SETTINGS = [  # of PyTorch, which hold for all code that runs later
+    (torch.is_grad_enabled, torch.set_grad_enabled),
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (lambda: torch.get_default_device().type, torch.set_default_device),
+    (torch.get_num_threads, torch.set_num_threads),
+    (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
+    (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+]
+
+
+@contextlib.contextmanager
+def own_settings():
+    """What is changed inside, such as the default dtype, is put back afterwards."""
+    before = [get() for get, _ in SETTINGS]
+    try:
+        yield
+    finally:
+        for (get, restore), value in zip(SETTINGS, before):
+            if get() != value:
+                restore(value)
+
+
+def check_size(attempt, largest):
+    """Wrong if an answer, or a number anywhere in it, is larger than any that can be right."""
+    attempt = list(attempt.values()) if isinstance(attempt, dict) else _plain(attempt)
+    if isinstance(attempt, (list, tuple, set, range)):
+        if len(attempt) > 1000:
+            raise Wrong(f"{len(attempt):,} values are far more than are asked for here.")
+        for value in attempt:
+            check_size(value, largest)
+    elif isinstance(attempt, torch.Tensor) and attempt.numel() > MOST_NUMBERS:
+        raise Wrong(f"{show(attempt)} is far more than is asked for here.")
+    elif isinstance(attempt, (int, float)) and abs(attempt) > largest:
+        raise Wrong(f"{show(attempt)} is far too large here.")
 
 
 def call(function, *args):
@@ -163,29 +222,34 @@ def call(function, *args):
         raise Wrong(f"A function is needed here, and this is {show(function)}.")
     shown, before = show_call(function, args), [_copied(argument) for argument in args]
     try:
-        result = function(*args)
+        with own_settings():
+            result = function(*args)
     except TooLong:
         raise Wrong(_too_long(shown)) from None
     except (Exception, SystemExit) as error:
         place = _line_of(function, error)
-        raise Wrong(f"{shown} stopped{place} with {type(error).__name__}: {error}") from None
+        raise Wrong(f"{shown} stopped{place} with {_named(error)}") from None
     if any(old is not None and not same(new, old) for new, old in zip(args, before)):
         raise Wrong(
             f"{shown} changed its input. Whoever calls it still needs that: make a new one."
         )
     if result is None:
         raise Wrong(f"{shown} returned None. Does it end with `return`?")
+    check_size(result, math.inf)
     return result
 
 
-def compare(function, right, cases, mistakes=None):
+def compare(function, right, cases, mistakes=None, also=()):
     """Hold the reader's function against `right` on all cases; Wrong shows one that differs.
 
     Args:
         cases: a tuple of arguments for each call.
         mistakes: misconception -> function that gives what this misconception leads to.
+        also: other functions that are right, such as another usual convention.
     """
     results = [(args, call(function, *args), right(*args)) for args in cases]
+    if any(all(same(got, other(*given)) for given, got, _ in results) for other in also):
+        return
     for args, got, expected in results:
         if not same(got, expected):
             about = next(
@@ -268,10 +332,25 @@ def show(value):
     if isinstance(value, float):
         return f"{value:.5g}"
     if type(value) is int:
-        return f"{value:,}"
+        return f"{value:,}" if abs(value) < 10**15 else f"a number of {value.bit_length():,} bits"
     if isinstance(value, (bool, str, list, tuple, dict, type(None))):
         return reprlib.repr(value)
-    return getattr(value, "__name__", type(value).__name__)
+    return shortened(str(getattr(value, "__name__", type(value).__name__)), 40)
+
+
+def shortened(text, n=None):
+    """The beginning of a text, of n characters or as many as are kept of what is printed."""
+    n = n or CHARACTERS
+    return text if len(text) <= n else text[:n] + " ..."
+
+
+def _named(error):
+    """An exception as Python reports it, short."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "(its message cannot be read)"
+    return f"{shortened(type(error).__name__, 40)}: {shortened(text)}"
 
 
 def show_call(function, args):
@@ -281,7 +360,7 @@ def show_call(function, args):
 
 def _kind(value):
     names = {int: "a whole number", float: "a decimal number", bool: "True or False"}
-    return names.get(type(value), f"a {type(value).__name__}")
+    return names.get(type(value), f"a {shortened(type(value).__name__, 40)}")
 
 
 def _plain(value):
@@ -300,7 +379,7 @@ def _line_of(function, error):
     """Where in the reader's code the exception arose."""
     file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
     lines = [f.line for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
-    return f" at `{lines[-1]}`" if lines and lines[-1] else ""
+    return f" at `{shortened(lines[-1], 100)}`" if lines and lines[-1] else ""
 
 
 def _too_long(what):

@@ -1,31 +1,79 @@
-"""The exercises of the lesson on convolution: sizes, channels, counting."""
+"""The exercises of the lesson on convolution: learning, sizes, channels, depth, counting."""
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cnn.exercises.checking import Wrong, call, compare, exercise, predict, show
-from cnn.models import CNN
-from cnn.shapes import count_parameters, receptive_field
+from cnn.exercises.checking import Wrong, call, compare, exercise, predict, same
+from cnn.shapes import count_parameters, multiply_adds, receptive_field
+
+
+@exercise(
+    hints=[
+        "Make a copy that PyTorch watches: `kernel = kernel.clone().requires_grad_()`. Compute the"
+        " loss from it, as one number.",
+        "After `loss.backward()` the slopes are in `kernel.grad`. They say where the loss *rises*.",
+        "The step is lr times the gradient, and it goes in the other direction. Take"
+        " `kernel.detach()` for it.",
+    ],
+    why="This step, repeated for all weights of a network at once, is how networks are trained.",
+    misconceptions={
+        "direction": "the gradient points to where the loss rises. The step goes the other way.",
+        "sum": "the loss is the mean of the squared differences. Their sum has a gradient that is"
+        " larger by the number of pixels.",
+        "gradient": "this is the gradient itself. The new kernel is the old one minus lr times it.",
+        "learning rate": "the step is the gradient times lr, and here it is the gradient alone.",
+    },
+)
+def descend(step, draw):
+    def gradient(inputs, targets, kernel):
+        difference = F.conv2d(inputs, kernel[None, None]) - targets  # (N, 1, H - 2, W - 2)
+        pixels = F.conv2d(inputs.transpose(0, 1), difference.transpose(0, 1))[0, 0]  # (3, 3)
+        return 2 * pixels / difference.numel()
+
+    def right(inputs, targets, kernel, lr):
+        return kernel - lr * gradient(inputs, targets, kernel)
+
+    def with_sum(inputs, targets, kernel, lr):
+        return kernel - lr * targets.numel() * gradient(inputs, targets, kernel)
+
+    mistakes = {
+        "direction": lambda i, t, k, lr: k + lr * gradient(i, t, k),
+        "sum": with_sum,
+        "gradient": lambda i, t, k, lr: gradient(i, t, k),
+        "learning rate": lambda i, t, k, lr: k - gradient(i, t, k),
+    }
+    cases = [(*_pictures_and_maps(draw), draw.normal(3, 3), lr) for lr in (0.1, 0.25, 0.5)]
+    compare(step, right, cases, mistakes)
+
+
+def _pictures_and_maps(draw):
+    n, height, width = draw.randint(2, 4), draw.randint(6, 8), draw.randint(9, 11)
+    return draw.normal(n, 1, height, width), draw.normal(n, 1, height - 2, width - 2)
 
 
 @exercise(
     hints=[
         "Lay the first window on the left edge and count how often it can move before it hits the"
         " right edge. That many places, and one for the start.",
-        "Padding makes the image larger before the window moves: 28 pixels and P on *each* side.",
+        "The batch keeps its 16 images, and the second axis counts the output maps. Padding makes"
+        " the image larger before the window moves: 28 pixels and P on *each* side.",
         "With stride 2 the window stands at 0, 2, 4, ... and its last pixel must still be inside."
         " A step that does not fit is not made.",
+        "With dilation 2 the three pixels of a row lie at 0, 2 and 4. How many pixels does the"
+        " window span?",
     ],
-    why="Whoever can predict the shapes finds most bugs of a network before it runs: the size"
-    " where a dense layer begins must be known in advance, and a wrong one is the commonest error.",
+    why="Whoever can predict the shapes finds many bugs of a network before it runs: the size"
+    " where a dense layer begins must be known in advance, and a wrong one is a common error.",
     misconceptions={
         "padding": "P zeros go around the whole image, so each axis grows by 2P, not by P.",
         "floor": "the window must fit. Where the last step would leave the image it is not made,"
         " so the size is rounded down.",
         "channels": "a convolution gives one map for each of its filters, out_channels in all,"
         " however many channels come in.",
-        "off by one": "a window of F pixels fits at N - F + 1 places: the start counts too.",
+        "off by one": "a window of K pixels fits at H - K + 1 places: the start counts too.",
+        "dilation": "a dilated kernel keeps its weights, but it spans D(K - 1) + 1 pixels, and so"
+        " many must fit.",
     },
 )
 def shapes(predictions, draw):
@@ -33,6 +81,7 @@ def shapes(predictions, draw):
         "Conv2d(1, 8, kernel_size=5)": nn.Conv2d(1, 8, kernel_size=5),
         "Conv2d(1, 8, kernel_size=3, padding=1)": nn.Conv2d(1, 8, kernel_size=3, padding=1),
         "Conv2d(1, 8, kernel_size=3, stride=2)": nn.Conv2d(1, 8, kernel_size=3, stride=2),
+        "Conv2d(1, 8, kernel_size=3, dilation=2)": nn.Conv2d(1, 8, kernel_size=3, dilation=2),
     }
     X = torch.zeros(16, 1, 28, 28)
     names = list(layers)
@@ -40,63 +89,15 @@ def shapes(predictions, draw):
         "off by one": {names[0]: (16, 8, 23, 23)},
         "padding": {names[1]: (16, 8, 27, 27)},
         "floor": {names[2]: (16, 8, 14, 14)},
+        "dilation": {names[3]: (16, 8, 26, 26)},
         "channels": {
             names[0]: (16, 1, 24, 24),
             names[1]: (16, 1, 28, 28),
             names[2]: (16, 1, 13, 13),
+            names[3]: (16, 1, 24, 24),
         },
     }
     predict(predictions, {name: tuple(layers[name](X).shape) for name in layers}, mistakes)
-
-
-@exercise(
-    hints=[
-        "Both sizes come from the formula, so write it down with N = 32 and S = 2 and try small F.",
-        "That the size is right says nothing about which pixels were read: is the stride larger"
-        " than the kernel, or is a pixel left over at the end?",
-        "A remainder is harmless if the pixel that is left over is a zero of the padding.",
-    ],
-    why="These two are how networks halve a map without losing a pixel: kernel 2 with stride 2,"
-    " and kernel 3 with padding 1 and stride 2, as in the residual networks of the lesson on residual networks.",
-    misconceptions={
-        "padding": "P zeros are added at both ends of each axis, 2P in all.",
-        "floor": "where the division leaves a remainder the size is rounded down, never up.",
-        "stride": "a stride larger than the kernel jumps over pixels that no window reads.",
-    },
-)
-def halving(settings, draw):
-    if not isinstance(settings, dict) or settings.keys() != {"odd kernel", "even kernel"}:
-        raise Wrong("Keep the dictionary with its two keys, 'odd kernel' and 'even kernel'.")
-    for name, setting in settings.items():
-        if not isinstance(setting, tuple) or [type(v) for v in setting] != [int] * 3:
-            raise Wrong(f"{name!r} takes three whole numbers (F, P, S), not {show(setting)}.")
-        kernel_size, padding, stride = setting
-        if kernel_size % 2 != (name == "odd kernel") or kernel_size < 1:
-            raise Wrong(f"{name!r}: the kernel size F = {kernel_size} is not that.")
-        if padding < 0 or stride < 1 or kernel_size > 32 + 2 * padding:
-            raise Wrong(f"{name!r}: no convolution has (F, P, S) = {setting} on 32 pixels.")
-        _halves(name, kernel_size, padding, stride)
-
-
-def _halves(name, kernel_size, padding, stride):
-    image = torch.zeros(1, 1, 32, 32, requires_grad=True)
-    kernel = torch.ones(1, 1, kernel_size, kernel_size)
-    output = F.conv2d(image, kernel, padding=padding, stride=stride)
-    size, room = output.shape[-1], 32 + 2 * padding - kernel_size
-    if size != 16:
-        wrong_sizes = {
-            "padding": (room - padding) // stride + 1,
-            "floor": -(-room // stride) + 1,
-        }
-        about = next((about for about, wrong in wrong_sizes.items() if wrong == 16), None)
-        raise Wrong(f"{name!r}: 32 pixels give {size}, not 16.", about)
-    output.sum().backward()
-    unread = (image.grad == 0).sum().item()
-    if unread:
-        raise Wrong(
-            f"{name!r}: the size is right, but {unread} of the 1,024 pixels are in no window.",
-            "stride" if stride > kernel_size else None,
-        )
 
 
 @exercise(
@@ -142,33 +143,92 @@ def _picture_and_filters(draw, C_in, C_out):
 
 @exercise(
     hints=[
-        "Pooling changes height and width only. So 64 maps stay 64 maps; how large are they now?",
-        "A dense layer has one weight for each pair of input and output, and a bias for each"
-        " output.",
-        "The pixels of the pooled map are two input pixels apart, so a second window of 2 reaches"
-        " one such step further.",
+        "Which pixels does one number of the second output depend on? It reads 3 × 3 numbers of the"
+        " first output, and each of these reads 3 × 3 pixels.",
+        "The number of the first output that `second[a, b]` multiplies reads its pixels `a` rows"
+        " further down and `b` columns further right. So in the large kernel a copy of `first`,"
+        " times `second[a, b]`, begins at row a and column b.",
+        "Add up the nine copies in `torch.zeros(5, 5)`. There is a function on this page that adds"
+        " up such copies.",
     ],
-    why="One more pooling layer cuts the network to a quarter and lets every number see more of"
-    " the digit. That is why networks shrink their maps step by step.",
+    why="Any number of linear layers can be multiplied out to one in this way. So it is the"
+    " nonlinearity between them that makes depth worth anything.",
     misconceptions={
-        "channels": "pooling works on each channel alone. It never changes their number.",
-        "area": "2 × 2 pooling halves the height and the width, so a quarter of the numbers is"
-        " left.",
-        "bias": "a dense layer also has one bias for each of its outputs.",
-        "receptive field": "it does not double. A layer adds (F − 1) steps, and one step here is"
-        " as long as all strides before it multiplied: 2 pixels.",
+        "size": "one number of the second output depends on 5 × 5 pixels, so the kernel that does"
+        " both has 5 × 5 weights.",
+        "flip": "this slides one kernel over the other and reads. Each weight of one must stamp a"
+        " copy of the other, which is the same with a flip.",
+        "mirror": "this is the right kernel turned by half a turn: the copies go up and left, where"
+        " they should go down and right.",
     },
 )
-def second_pooling(predictions, draw):
-    network = nn.Sequential(*list(CNN())[:5], nn.MaxPool2d(2), nn.Flatten())
-    inputs = network(torch.zeros(1, 1, 28, 28)).shape[1]
-    keys = ["inputs of the dense layer", "its parameters", "receptive field of an input"]
-    field = receptive_field([(3, 1), (3, 1), (2, 2), (2, 2)])
-    truth = dict(zip(keys, [inputs, count_parameters(nn.Linear(inputs, 128)), field]))
+def one_kernel(combine, draw):
+    def right(first, second):
+        return F.conv_transpose2d(first[None, None], second[None, None])[0, 0]
+
+    def read(first, second):
+        return F.conv2d(first[None, None], second[None, None], padding=2)[0, 0]
+
+    cases = [(draw.normal(3, 3), draw.normal(3, 3)) for _ in range(4)]
+    for case in cases:
+        kernel = call(combine, *case)
+        if isinstance(kernel, torch.Tensor) and kernel.shape == (3, 3):
+            raise Wrong("Two kernels of 3 × 3 gave a kernel of 3 × 3.", "size")
+    mistakes = {"flip": read, "mirror": lambda a, b: right(a, b).flip(0, 1)}
+    others = [lambda a, b: read(b, a), lambda a, b: read(a, b).flip(0, 1)]
+    for other in others:  # the same mistake with the two kernels the other way round
+        if all(same(call(combine, *case), other(*case)) for case in cases):
+            mistakes["flip"] = other
+    compare(combine, right, cases, mistakes)
+
+
+@exercise(
+    hints=[
+        "Go from layer to layer and write down channels, height and width. A 3 × 3 kernel with"
+        " dilation 3 spans 7 pixels.",
+        "Each filter of the second convolution has a 3 × 3 kernel for each of the 16 channels, and"
+        " one bias. Dilation adds no weights.",
+        "Each weight is used once for each pixel of the *output*. Biases do not multiply anything.",
+        "For the receptive field, each layer adds D(K − 1) steps. After the pooling, one step is"
+        " two pixels.",
+    ],
+    why="With these four numbers a network can be judged before it is trained: whether it fits"
+    " together, how large it is, how slow it will be, and how much of the picture it can see.",
+    misconceptions={
+        "dilation": "with dilation 3 each kernel still has nine weights, but it spans 7 pixels"
+        " and its steps are three times as long.",
+        "channels": "a filter has one kernel for each input channel, and the layer has one filter"
+        " for each output map.",
+        "bias": "there is one bias for each output map. It counts as a parameter, and it is added"
+        " without a multiplication.",
+        "work": "each weight is used once for each pixel of the output, here 7 × 7, not of the"
+        " input and not once in all.",
+        "step": "after 2 × 2 pooling with stride 2 neighbouring numbers are two input pixels"
+        " apart, so each step of a later kernel counts twice.",
+    },
+)
+def read_a_stack(predictions, draw):
+    first, second = nn.Conv2d(1, 16, 3), nn.Conv2d(16, 32, 3, dilation=3)
+    stack = nn.Sequential(first, nn.ReLU(), nn.MaxPool2d(2), second, nn.ReLU())
+    output = stack(torch.zeros(1, 1, 28, 28))
+    names = [
+        "shape at the end",
+        "parameters of the second convolution",
+        "multiply-adds of the second convolution",
+        "receptive field",
+    ]
+    n, work = count_parameters(second), multiply_adds(second, output.shape)
+    field = receptive_field([(3, 1), (2, 2), (3, 1, 3)])
     mistakes = {
-        "channels": {keys[0]: 32 * 6 * 6, keys[1]: 32 * 6 * 6 * 128 + 128},
-        "area": {keys[0]: 64 * 12 * 6, keys[1]: 64 * 12 * 6 * 128 + 128},
-        "bias": {keys[1]: 64 * 6 * 6 * 128},
-        "receptive field": {keys[2]: 2 * receptive_field([(3, 1), (3, 1), (2, 2)])},
+        "dilation": {
+            names[0]: (1, 32, 11, 11),
+            names[1]: 32 * 16 * 49 + 32,
+            names[2]: 11 * 11 * 32 * 16 * 9,
+            names[3]: receptive_field([(3, 1), (2, 2), (3, 1)]),
+        },
+        "channels": {names[0]: (1, 16, 7, 7), names[1]: 32 * 9 + 32, names[2]: 7 * 7 * 32 * 9},
+        "bias": {names[1]: 32 * 16 * 9, names[2]: 7 * 7 * n},
+        "work": {names[2]: 13 * 13 * 32 * 16 * 9},
+        "step": {names[3]: receptive_field([(3, 1), (2, 1), (3, 1, 3)])},
     }
-    predict(predictions, truth, mistakes)
+    predict(predictions, dict(zip(names, [tuple(output.shape), n, work, field])), mistakes)

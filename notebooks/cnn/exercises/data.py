@@ -1,84 +1,97 @@
-"""The exercises of the lesson on data: tensors, parts, batches, shuffling, standardising."""
+"""The exercises of the lesson on data: headers, parts, batches, shuffling, standardising."""
 
 import torch
 from torch.utils.data import Subset
-from torchvision.transforms import ToTensor
 
 from cnn.exercises.checking import Wrong, call, compare, exercise, predict, same
 
 
 @exercise(
     hints=[
-        "`ToTensor` does three things. Each of them is one method or one operator on a tensor.",
-        "Convert to float before you divide. What is the largest value that a byte can hold?",
-        "`unsqueeze(1)` puts an axis of length 1 behind the first one.",
+        "The third byte of the signature is the type of the values, and the fourth is the number of"
+        " axes.",
+        "After the signature comes one number of four bytes for each axis. You have met `0000ea60`"
+        " before.",
+        "The file is its header, and after it rows × columns values. Count the bytes of both.",
     ],
-    why="Converted once, the whole set is one tensor, and no picture needs a call of its own."
-    " Whatever meets the network later must go through exactly the same steps.",
+    why="A reader that takes the wrong type or starts at the wrong byte still gets numbers, and"
+    " they mean nothing. The size of the file is a check that costs nothing.",
     misconceptions={
-        "channels": "the channel axis is missing. A layer wants (N, C, H, W), also when C is 1.",
-        "order": "in PyTorch the channels come before height and width, not last.",
-        "range": "floats are to lie in [0, 1]: 0 for paper, 1 for full ink.",
-        "scale": "divide by what a byte can hold, 255. Dividing by the largest value found makes"
-        " the same grey a different number in another batch.",
+        "signature": "the last byte of the signature says how many axes there are. The signature"
+        " itself is not one of them.",
+        "value type": "the third byte is `0d`, not `08`: these values are not single bytes.",
+        "no header": "the header is part of the file, before the values.",
+        "length of the header": "16 bytes are the header for three axes. It has four bytes for the"
+        " signature and four for each axis.",
     },
 )
-def to_batch(convert, draw):
-    def right(pictures):
-        return torch.stack([ToTensor()(picture.numpy()) for picture in pictures])
-
-    def pictures(brightest):
-        return draw.integers(brightest, draw.randint(3, 6), draw.randint(4, 6), 7).to(torch.uint8)
-
+def header(predictions, draw):
+    keys = ["axes", "rows", "columns", "bytes of one value", "bytes of the file"]
+    values = 60_000 * 5
+    truth = dict(zip(keys, [2, 60_000, 5, 4, 12 + 4 * values]))
     mistakes = {
-        "channels": lambda x: x.float() / 255,
-        "order": lambda x: x.unsqueeze(-1).float() / 255,
-        "range": lambda x: x.unsqueeze(1).float(),
-        "scale": lambda x: x.unsqueeze(1).float() / x.max(),
+        "signature": {keys[0]: 3},
+        "value type": {keys[3]: 1, keys[4]: 12 + values},
+        "no header": {keys[4]: 4 * values},
+        "length of the header": {keys[4]: 16 + 4 * values},
     }
-    compare(convert, right, [(pictures(100),), (pictures(256),)], mistakes)
+    predict(predictions, truth, mistakes)
 
 
 @exercise(
     hints=[
         "A `Subset` has two attributes. Which of them belongs to this part alone?",
-        "`part.dataset.data` is the tensor of all images. Index it with what makes the part a"
-        " part.",
+        "`part.dataset.data` is the tensor of all images, and `part.dataset.targets` that of all"
+        " labels.",
+        "A list of indices as the index of a tensor picks these rows, in this order. Do it twice.",
     ],
     why="Code that reads `part.dataset.data` trains on the validation images without any error,"
     " and then reports a score that is too good.",
     misconceptions={
         "subset": "`.dataset` is the whole set. All parts share it, so this gives away the other"
         " part.",
-        "first ones": "a part was drawn at random. Its images are not the first ones of the set.",
-        "order": "the images are the right ones, but in the order of the file: their labels come"
-        " in the order of the part.",
+        "first ones": "a part was drawn at random. Its samples are not the first ones of the set.",
+        "order": "the images are the right ones, but in the order of the file. The part has an"
+        " order of its own.",
+        "labels": "the images are right, but they come with the labels of other images.",
     },
 )
-def images_of(function, draw):
+def members_of(function, draw):
+    def by(indices_of_images, indices_of_labels):
+        return lambda part: (
+            part.dataset.data[indices_of_images(part)],
+            part.dataset.targets[indices_of_labels(part)],
+        )
+
+    def own(part):
+        return part.indices
+
+    def first(part):
+        return slice(len(part))
+
+    def in_order(part):
+        return sorted(part.indices)
+
     mistakes = {
-        "subset": lambda part: part.dataset.data,
-        "first ones": lambda part: part.dataset.data[: len(part)],
-        "order": lambda part: part.dataset.data[sorted(part.indices)],
+        "subset": by(lambda part: slice(None), lambda part: slice(None)),
+        "first ones": by(first, first),
+        "order": by(in_order, in_order),
+        "labels": by(own, first),
     }
-
-    def right(part):
-        return torch.stack([part[place] for place in range(len(part))])
-
-    compare(function, right, [(_part(draw),) for _ in range(3)], mistakes)
+    compare(function, by(own, own), [(_part(draw),) for _ in range(3)], mistakes)
 
 
 class _Pictures:
-    """A data set that, like MNIST, has its images in `data`."""
+    """A data set that, like MNIST, has its images in `data` and its labels in `targets`."""
 
-    def __init__(self, data):
-        self.data = data
+    def __init__(self, data, targets):
+        self.data, self.targets = data, targets
 
     def __len__(self):
         return len(self.data)
 
     def __getitem__(self, place):
-        return self.data[place]
+        return self.data[place], int(self.targets[place])
 
 
 def _part(draw):
@@ -86,35 +99,49 @@ def _part(draw):
     indices = draw.sample(range(n), n // 2)
     while indices == sorted(indices):
         draw.shuffle(indices)
-    return Subset(_Pictures(draw.integers(256, n, 3, 3).to(torch.uint8)), indices)
+    images = draw.integers(256, n, 3, 3).to(torch.uint8)
+    return Subset(_Pictures(images, draw.integers(10**6, n)), indices)
 
 
 @exercise(
     hints=[
-        "How often do 512 images fit into 12,000, and what becomes of those that are left?",
-        "Every sample is used once in an epoch, so the last batch holds what remains: 12,000 minus"
-        " all the full batches.",
-        "A batch of one-channel images has four axes, (N, C, H, W), also when it is the last.",
+        "Three things have to change: the order of the axes, the type, and the range.",
+        "`permute` names for each axis of the result the axis of the input that it comes from.",
+        "Convert to float before you divide. What is the largest value that a byte can hold?",
     ],
-    why="A loop that assumes batches of equal size drops these images, stops at the last batch, or"
-    " averages wrongly. The lesson on training weights the loss by the size of the batch for this reason.",
+    why="Whatever meets a network later must go through exactly the same steps. A batch whose shape"
+    " fits but whose pixels were mixed up raises no error.",
     misconceptions={
-        "floor": "rounding down leaves the last images out. They make one more batch, a smaller"
-        " one.",
-        "last batch": "12,000 is not a multiple of 512, so the last batch is not full.",
-        "channels": "a grey image has one channel, and its axis stays in the shape of the batch.",
+        "reshape": "`reshape` and `view` give the right shape to the wrong numbers: they deal them"
+        " out in the order of memory. Moving an axis is a job for `permute`.",
+        "order": "the channels are still last. PyTorch wants (N, C, H, W).",
+        "height and width": "the pictures lie on their side: height and width have changed places.",
+        "range": "floats are to lie in [0, 1], so one step is missing.",
+        "scale": "divide by what a byte can hold, 255. Dividing by the largest value found makes"
+        " the same colour a different number in another batch.",
     },
 )
-def batch_sizes(predictions, draw):
-    sizes = [len(batch) for batch in torch.arange(12_000).split(512)]
-    keys = ["batches of 1,000", "batches of 512", "images in the last of these", "its shape"]
-    truth = dict(zip(keys, [12, len(sizes), sizes[-1], (sizes[-1], 1, 28, 28)]))
+def to_batch(convert, draw):
+    def arrays(brightest):
+        shape = draw.randint(3, 6), draw.randint(5, 6), 7, 3
+        return draw.integers(brightest, *shape).to(torch.uint8)
+
+    def moved(x):
+        return x.permute(0, 3, 1, 2).float()
+
+    def reshaped(x):
+        n, height, width, _ = x.shape
+        return x.reshape(n, 3, height, width).float() / 255
+
     mistakes = {
-        "floor": {keys[1]: 12_000 // 512},
-        "last batch": {keys[2]: 512, keys[3]: (512, 1, 28, 28)},
-        "channels": {keys[3]: (sizes[-1], 28, 28)},
+        "reshape": reshaped,
+        "order": lambda x: x.float() / 255,
+        "height and width": lambda x: x.permute(0, 3, 2, 1).float() / 255,
+        "range": moved,
+        "scale": lambda x: moved(x) / x.max(),
     }
-    predict(predictions, truth, mistakes)
+    cases = [(arrays(100),), (arrays(256),)]
+    compare(convert, lambda x: moved(x) / 255, cases, mistakes)
 
 
 @exercise(
@@ -149,7 +176,8 @@ def standardise(function, draw):
         "order": lambda a, b: (a - a.mean() / a.std(), b - a.mean() / a.std()),
     }
     cases = [(draw.normal(20, 1, 2, 2) * 3 + 5, draw.normal(10, 1, 2, 2) + 8) for _ in range(3)]
-    compare(function, right, cases, mistakes)
+    by_n = by(lambda a, b: a.mean(), lambda a, b: a.std(correction=0))  # as NumPy does it
+    compare(function, right, cases, mistakes, also=[by_n])
 
 
 @exercise(
@@ -157,8 +185,8 @@ def standardise(function, draw):
         "Draw one random order of the numbers 0 to N − 1, and index with it.",
         "`torch.randperm(len(X))` is such an order. How many of them do you need for two tensors?",
     ],
-    why="Shuffle images without their labels and every shape still fits, nothing stops, and the"
-    " network learns nothing: its loss stays near log 10.",
+    why="If images are shuffled without their labels, every shape still fits and no error stops the"
+    " program, but there is nothing left to learn from.",
     misconceptions={
         "shuffle": "images and labels have lost each other. One order must serve for both.",
         "replacement": "some samples come twice and others are missing. An epoch uses each one"

@@ -119,8 +119,8 @@ def grad_cam_map(attempt, draw):
         " less ink is erased than it seems.",
         "each image for itself": "the n pixels were chosen from the whole batch. Each image loses n"
         " pixels of its own.",
-        "the highest scores": "these are the pixels with the *lowest* scores. The map says that they"
-        " matter least.",
+        "the highest scores": "these are the pixels with the *lowest* scores. The map says that"
+        " they matter least.",
         "size and sign": "the scores were ranked by their size. A negative score says that ink here"
         " speaks against the class, so it must not rank first.",
     },

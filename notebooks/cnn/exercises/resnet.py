@@ -1,11 +1,9 @@
-"""The exercises of the lesson on residual networks: batch norm, shapes on both ways of a block, copying, gradients."""
-
-import math
+"""The exercises of the lesson on residual networks."""
 
 import torch
 import torch.nn.functional as F
 
-from cnn.exercises.checking import Wrong, call, compare, exercise, show_call
+from cnn.exercises.checking import compare, exercise, predict
 
 
 def normalise(X, dims, correction=0):
@@ -117,100 +115,176 @@ def block_output(attempt, draw):
     )
 
 
-@exercise(
-    hints=[
-        "A weight has the shape (C_out, C_in, 3, 3): one 3 × 3 kernel for each *pair* of an"
-        " output map and an input map. How many kernels are there with 4 channels, and how many"
-        " should be zero?",
-        "Output map c is to be input map c. So the kernel [c, c] copies, and all kernels [c, d]"
-        " with two different channels are zero.",
-        "A kernel that copies has a 1 at row 1, column 1, its middle. Begin with `torch.zeros`.",
-    ],
-    why="To copy C channels, a plain layer needs C² kernels at exact values, C of them with a"
-    " single 1. Training has to find that from random numbers, in each layer. A residual block"
-    " copies with all weights at zero: this is what the shortcut changes.",
-    misconceptions={
-        "channels stay apart": "every output map adds up *all* input maps. With a 1 in the middle"
-        " of each kernel every output is the sum of all channels, not a copy of one.",
-        "the middle": "the 1 does not stand in the middle, so the copy is shifted by a pixel.",
-        "copying and averaging": "a kernel of nine equal weights takes the mean of its window. It"
-        " blurs and does not copy.",
-        "one kernel for each pair": "a convolution has a kernel for each pair of an output and an"
-        " input map, so the weight has the shape (C, C, 3, 3).",
-    },
-)
-def copying_weight(attempt, draw):
-    for channels in (draw.randrange(2, 4), draw.randrange(4, 7)):
-        weight, shown = call(attempt, channels), show_call(attempt, (channels,))
-        shape = (channels, channels, 3, 3)
-        if not isinstance(weight, torch.Tensor) or not weight.is_floating_point():
-            raise Wrong(f"{shown} is not a tensor of decimal numbers.")
-        if weight.shape != shape:
-            about = "one kernel for each pair" if weight.shape != () else None
-            raise Wrong(f"{shown} has the shape {tuple(weight.shape)}; {shape} is due.", about)
-        X = draw.normal(1, channels, 5, 6)
-        copy = F.conv2d(X, weight.detach().float(), padding=1)
-        if torch.allclose(copy, X, atol=1e-5):
-            continue
-        place = ((copy - X).abs() > 1e-5).nonzero()[0].tolist()
-        values = (f"{t[tuple(place)]:.3f}" for t in (X, copy))
-        message = (
-            f"{shown}: at [n, c, row, column] = {place} the input is {{}} and the output {{}}."
-        )
-        raise Wrong(message.format(*values), _why_it_does_not_copy(weight))
-
-
-def _why_it_does_not_copy(weight):
-    """The misconception that a weight (C, C, 3, 3) shows, or None."""
-    one_each = torch.eye(len(weight))[:, :, None, None]
-    middle = torch.zeros(3, 3)
-    middle[1, 1] = 1
-    if torch.equal(weight, middle.expand_as(weight)):
-        return "channels stay apart"
-    at_one_place = (weight * one_each).flatten(2).count_nonzero(dim=2).eq(torch.eye(len(weight)))
-    if torch.equal(weight, weight * one_each) and at_one_place.all():
-        return "the middle" if weight[0, 0, 1, 1] == 0 else None
-    if weight[0, 0].unique().numel() == 1 and weight[0, 0, 0, 0] != 0:
-        return "copying and averaging"
-    return None
+def diagnosis(shallow, deep, shallow_validation, deep_validation):
+    """The verdict that the text of the exercise defines."""
+    if deep[-1] > shallow[-1] + 1:
+        return "not finished" if deep[-6] - deep[-1] > 1 else "degradation"
+    return "overfitting" if deep_validation > shallow_validation + 1 else "neither"
 
 
 @exercise(
     hints=[
-        "One block first: y = x + f(x). What is its derivative, if that of f is a?",
-        "It is 1 + a: the shortcut gives the 1. For blocks in a row the chain rule says what to do"
-        " with the derivatives of the blocks.",
-        "The chain rule multiplies. So the answer is (1 + a) for each block, all multiplied.",
+        "Degradation and overfitting differ in one thing: whether the deep network is worse on the"
+        " images that it is trained on. Compare `deep[-1]` with `shallow[-1]` first.",
+        "If the deep network is worse on the training images, look at its curve: `deep[-6]` is the"
+        " error five epochs before the end. While it still falls, nobody knows where it will end.",
+        "If it is not worse there, only the validation errors are left to compare. Each comparison"
+        " leaves a margin of 1 percentage point.",
     ],
-    why="Multiplied out, (1 + a)(1 + b) = 1 + a + b + ab: one term for each way through the"
-    " blocks, with a 1 that no block has touched. So the gradient does not vanish where all"
-    " slopes are small. But slopes of 0.5 in 40 blocks make ten million: batch norm is there for"
-    " a reason.",
+    why="The training error says whether the optimizer did its work, and only the end of a curve"
+    " says where it leads. Six epochs cannot tell a slow network from a degraded one, so long runs"
+    " follow.",
     misconceptions={
-        "each block has its shortcut": "this is one shortcut around all blocks together. Each"
-        " block has one of its own, so there are also ways through some blocks and past others.",
-        "the chain rule multiplies": "this adds the derivatives up. It would be right if each"
-        " gradient passed through one block at most, but most ways pass through several.",
-        "the shortcut gives a one": "this is the product without shortcuts, and it vanishes"
-        " quickly.",
-        "the shortcut is no average": "a shortcut does not halve anything. It adds x as it is,"
-        " and so adds 1 to the derivative.",
+        "validation comes second": "here the validation errors decide alone. A network that is"
+        " worse on its own training images is not overfitted, whatever its validation error.",
+        "the end of the curve": "a deep network whose training error is higher may only be slow. As"
+        " long as its curve falls, the verdict has to wait.",
+        "falling is not failing": "this looks at the slope of the deep network's curve and not at"
+        " its height. A curve that still falls matters only if it is above the other one.",
+        "overfitting needs a comparison": "a validation error above the training error is normal."
+        " The question is whether the deep network's validation error is above the shallow one's.",
+        "the beginning of the curve": "this compares the errors of the first epoch. They show which"
+        " network learns faster at the start, not where training ends.",
     },
 )
-def stack_gradient(attempt, draw):
+def diagnose(attempt, draw):
+    def falling(start, end, n=12):
+        return [round(start + (end - start) * i / (n - 1), 1) for i in range(n)]
+
+    def flat(start, end):
+        return falling(start, end, 6) + [end] * 6
+
+    low, high = draw.randrange(1, 4), draw.randrange(20, 30)
     cases = [
-        ([round(draw.uniform(-0.6, 0.9), 2) for _ in range(draw.randrange(low, low + 3))],)
-        for low in (2, 4, 7)
+        (flat(60, low), flat(80, high), low + 6.0, high + 4.0),
+        (flat(60, low), falling(90, high), low + 6.0, high + 4.0),
+        (flat(60, low), flat(80, low), low + 4.0, low + 9.0),
+        (flat(60, low), flat(50, low), low + 6.0, low + 5.0),
+        (flat(60, low), falling(90, low), low + 6.0, low + 6.5),
+        (flat(80, high), flat(60, low), high + 2.0, low + 9.0),
     ]
-    cases = [([0.5, 0.25],), *cases]
+
+    def by_validation(shallow, deep, shallow_validation, deep_validation):
+        worse = deep_validation > shallow_validation + 1
+        return "overfitting" if worse else "neither"
+
+    def without_slope(shallow, deep, shallow_validation, deep_validation):
+        verdict = diagnosis(shallow, deep, shallow_validation, deep_validation)
+        return "degradation" if verdict == "not finished" else verdict
+
+    def slope_first(shallow, deep, *validation):
+        falls = deep[-6] - deep[-1] > 1
+        return "not finished" if falls else diagnosis(shallow, deep, *validation)
+
+    def own_gap(shallow, deep, shallow_validation, deep_validation):
+        verdict = diagnosis(shallow, deep, 0, 0)
+        gap = deep_validation > deep[-1] + 1
+        return ("overfitting" if gap else "neither") if verdict == "neither" else verdict
+
+    def at_the_start(shallow, deep, *validation):
+        if deep[0] > shallow[0] + 1:
+            return "not finished" if deep[-6] - deep[-1] > 1 else "degradation"
+        return diagnosis([0, 0], [0, 0], *validation)
+
     compare(
         attempt,
-        lambda slopes: math.prod(1 + a for a in slopes),
+        diagnosis,
         cases,
         {
-            "each block has its shortcut": lambda slopes: 1 + math.prod(slopes),
-            "the chain rule multiplies": lambda slopes: 1 + math.fsum(slopes),
-            "the shortcut gives a one": lambda slopes: math.prod(slopes),
-            "the shortcut is no average": lambda slopes: math.prod((1 + a) / 2 for a in slopes),
+            "validation comes second": by_validation,
+            "the end of the curve": without_slope,
+            "falling is not failing": slope_first,
+            "overfitting needs a comparison": own_gap,
+            "the beginning of the curve": at_the_start,
         },
     )
+
+
+@exercise(
+    hints=[
+        "Batch norm divides each channel by its own standard deviation. What happens to that"
+        " deviation if all kernels are ten times as large, and so to the quotient?",
+        "The output does not depend on the size of the kernel, so a kernel of size 10 must be moved"
+        " ten times as far for the same change of the loss. What does that say about the slope?",
+        "The ratio has the gradient in its numerator and the kernel in its denominator. Both have"
+        " changed.",
+    ],
+    why="A step of SGD is the rate times the gradient. Relative to the kernel it is a hundred times"
+    " smaller when the kernel is ten times as large. So the norm of a gradient means little without"
+    " the norm of the weight beside it, and weight decay acts on the speed of learning.",
+    misconceptions={
+        "batch norm divides the size away": "it is true of the convolution alone. The batch norm"
+        " divides by the standard deviation, which is ten times as large too.",
+        "the same output, another slope": "the output is the same, but the same *relative* change"
+        " of the kernel is now ten times as long. The same change of the loss over a longer way is"
+        " a smaller slope.",
+        "the weight counts too": "this is the factor of the gradient alone, or of the weight alone."
+        " The ratio changes by both.",
+    },
+)
+def ten_times(predictions, draw):
+    conv = torch.nn.Conv2d(2, 3, 3, bias=False, dtype=torch.float64)
+    X, target = draw.normal(4, 2, 6, 6).double(), draw.normal(4, 3, 4, 4).double()
+    measured = []
+    for factor in (1, 10):
+        weight = (factor * conv.weight.detach()).requires_grad_()
+        output = F.batch_norm(F.conv2d(X, weight), None, None, training=True, eps=1e-12)
+        (gradient,) = torch.autograd.grad(((output - target) ** 2).mean(), weight)
+        ratio = gradient.norm() / weight.norm()
+        measured.append([output.norm().item(), gradient.norm().item(), ratio.item()])
+    names = ("output of the batch norm", "gradient", "gradient / weight")
+    truth = {name: ten / one for name, one, ten in zip(names, *measured)}
+    mistakes = {
+        "batch norm divides the size away": {names[0]: 10.0},
+        "the same output, another slope": {names[1]: 1.0},
+        "the weight counts too": {names[2]: 0.1},
+    }
+    if isinstance(predictions, dict):  # a whole number will do
+        predictions = {k: float(v) if type(v) is int else v for k, v in predictions.items()}
+    predict(predictions, truth, mistakes)
+
+
+@exercise(
+    hints=[
+        "The gradients before training hint at one answer: in which of these networks is their norm"
+        " between 100 and 10,000?",
+        "A block that starts as an exact copy and a block that starts close to one are not far"
+        " apart. Does the place of batch norm and ReLU change what such a block can learn?",
+        "The branches of the last network are small from the start, so it can be trained. But no"
+        " batch norm corrects the scale of its signals during training.",
+    ],
+    why="Three networks with batch norm and shortcuts learn alike, whether they start at a copy or"
+    " near one. Without batch norm the size of the branches decides whether anything is learned at"
+    " all. So it is not one ingredient that makes the network trainable.",
+    misconceptions={
+        "shortcuts alone are enough": "shortcuts without batch norm let the signal grow in each"
+        " block. At none of the four rates was the network better than guessing.",
+        "a copy is no head start": "with γ = 0 the network starts as a shallow one, but in the"
+        " first step the kernels of the branches have a gradient of zero. It gains nothing and"
+        " loses nothing.",
+        "the order of layers matters little here": "pre-activation pays off in networks of"
+        " hundreds of layers. With 44 it learns as quickly as the other order.",
+        "batch norm can be replaced, at a price": "small branches keep the signal in its range, so"
+        " the network does learn. Yet batch norm does more than that, and the network is slower.",
+    },
+)
+def interventions(predictions, draw):
+    truth = {
+        "pre-activation": "same",
+        "gamma zero": "same",
+        "without batch norm": "fails",
+        "scaled without batch norm": "slower",
+    }
+    about = {
+        "pre-activation": "the order of layers matters little here",
+        "gamma zero": "a copy is no head start",
+        "without batch norm": "shortcuts alone are enough",
+        "scaled without batch norm": "batch norm can be replaced, at a price",
+    }
+    given = predictions if isinstance(predictions, dict) else {}
+    mistakes = {
+        misconception: {name: given[name]}
+        for name, misconception in about.items()
+        if given.get(name) in ("same", "slower", "fails")
+    }
+    predict(predictions, truth, mistakes)

@@ -1,4 +1,4 @@
-"""The exercises of the lesson on robustness: what moves with a digit, a step to a class, all shifts."""
+"""The exercises on robustness: what moves with a digit, a step to a class, all shifts."""
 
 from copy import deepcopy
 
@@ -133,10 +133,10 @@ def targeted_step(attempt, draw):
     why="The accuracy at each shift can stay high while other digits fail at each of them. What a"
     " user meets is the worst case of each image, and that is lower than all of these accuracies.",
     misconceptions={
-        "the mean of the versions": "this averages the accuracies. An image that fails in one version"
-        " still counts for the others.",
-        "the worst version": "this is the lowest of the accuracies. Different images fail in different"
-        " versions, so fewer are right in all of them.",
+        "the mean of the versions": "this averages the accuracies. An image that fails in one"
+        " version still counts for the others.",
+        "the worst version": "this is the lowest of the accuracies. Different images fail in"
+        " different versions, so fewer are right in all of them.",
         "any and all": "this counts an image that is right in at least one version.",
         "dropout": "the model measures with dropout on. Switch it to evaluation first.",
     },

@@ -1,4 +1,4 @@
-"""The exercises of the lesson on scaling: the parts of the processes, their gradients, a larger batch."""
+"""The exercises on scaling: the parts of the processes, their gradients, a larger batch."""
 
 import math
 

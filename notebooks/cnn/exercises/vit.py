@@ -1,6 +1,7 @@
-"""The exercises of the lesson on vision transformers: length, scale and heads of attention, and what it cannot tell."""
+"""The exercises of the lesson on vision transformers: size, masks, heads, controls, and order."""
 
 import math
+from itertools import combinations
 
 import torch.nn.functional as F
 
@@ -9,53 +10,60 @@ from cnn.exercises.checking import Wrong, call, compare, exercise, show_call
 
 @exercise(
     hints=[
-        "Lay the patches out as on the figure: how many fit side by side, and how many rows of"
-        " them?",
-        "One token is no patch: the class token. Add it before you square.",
-        "Channels make a patch deeper, not more numerous: they are among the numbers that the"
-        " dense layer turns into one token.",
+        "Lay the patches out as in the first figure: how many fit side by side, and how many rows"
+        " of them?",
+        "One token is no patch: the class token. Add it before you square, and give it a position"
+        " embedding too.",
+        "Channels make a patch deeper and not more numerous: a patch has channels · patch_size²"
+        " numbers, and each of the D numbers of its token has a weight for every one of them, and"
+        " a bias.",
     ],
     why="Half the patch size makes four times the patches and nearly sixteen times the attention"
-    " weights. This is why the patches of the paper are as large as 16 × 16, and why attention"
-    " over single pixels is out of reach.",
+    " weights, while the parameters hardly change. This is why the patches of the paper are as"
+    " large as 16 × 16, and why attention over single pixels costs so much.",
     misconceptions={
         "patches and tokens": "the class token is missing. It is one more in the sequence, and it"
         " asks and answers like all others.",
         "two directions": "this counts the patches of one row. An image has as many rows as fit"
         " into its height.",
         "channels": "a patch is cut through all channels at once and becomes one token. Colour"
-        " does not make the sequence longer.",
+        " makes the patch deeper and the sequence no longer.",
         "every token asks every token": "each token has a weight for every token, itself"
         " included, so a head has as many weights as the *square* of the length.",
+        "a place for the class token": "the position embeddings are one short. The class token has"
+        " one as well, the first.",
     },
 )
 def sequence(attempt, draw):
-    cases = [(224, 224, 3, 16)]
+    cases = [(224, 224, 3, 16, 768)]
     for channels in (1, 3):
         patch_size = draw.choice([2, 4, 7, 8])
         rows = draw.randrange(3, 9)
         columns = rows + draw.randrange(1, 4)
-        cases.append((rows * patch_size, columns * patch_size, channels, patch_size))
+        D = 8 * draw.randrange(2, 9)
+        cases.append((rows * patch_size, columns * patch_size, channels, patch_size, D))
 
-    def lengths(n_tokens):
-        return n_tokens, n_tokens**2
+    def answer(height, width, channels, p, D, T=None, weights=None, depth=None, n_positions=None):
+        T = T or 1 + (height // p) * (width // p)
+        embedding = (depth or channels) * p**2 * D + D
+        return T, weights or T**2, embedding + D + (n_positions or T) * D
 
-    def n_patches(height, width, channels, patch_size):
-        return (height // patch_size) * (width // patch_size)
+    def n_patches(height, width, channels, p, D):
+        return (height // p) * (width // p)
 
     compare(
         attempt,
-        lambda *args: lengths(1 + n_patches(*args)),
+        answer,
         cases,
         {
-            "patches and tokens": lambda *args: lengths(n_patches(*args)),
-            "two directions": lambda height, width, channels, patch_size: lengths(
-                1 + width // patch_size
+            "patches and tokens": lambda *args: answer(*args, T=n_patches(*args)),
+            "two directions": lambda *args: answer(*args, T=1 + args[1] // args[3]),
+            "channels": lambda *args: answer(*args, T=1 + args[2] * n_patches(*args), depth=1),
+            "every token asks every token": lambda *args: answer(
+                *args, weights=1 + n_patches(*args)
             ),
-            "channels": lambda *args: lengths(1 + args[2] * n_patches(*args)),
-            "every token asks every token": lambda *args: (
-                1 + n_patches(*args),
-                1 + n_patches(*args),
+            "a place for the class token": lambda *args: answer(
+                *args, n_positions=n_patches(*args)
             ),
         },
     )
@@ -63,41 +71,51 @@ def sequence(attempt, draw):
 
 @exercise(
     hints=[
-        "One product first. With mean 0, the variance of q · k is the variance of q times that of"
-        " k.",
-        "Variances of independent terms add up, and a score has d of them. So the variance of a"
-        " score is d times that of one product.",
-        "What a number must be divided by to have variance 1 is its standard deviation, the root"
-        " of its variance.",
+        "Start from the three lines of `attention`. Only the scores change, before the softmax.",
+        "An absent key must get the weight 0, and the weights of the others must still add up to"
+        " 1. Which score does softmax turn into 0?",
+        "`scores.masked_fill(absent, -torch.inf)` does it. `absent` has an entry for each key, and"
+        " the keys are the *columns* of the scores.",
     ],
-    why="With standard deviations of 1, this is the square root of d, and no magic: it is the"
-    " standard deviation of a sum. Where queries and keys grow in training, scores grow with"
-    " them, and the softmax becomes sharp although the formula has its root.",
+    why="This is how a transformer works on sentences of different lengths in one batch. With a"
+    " mask of its own for each query, a language model is kept from reading ahead. And below, it"
+    " is how patches are taken away from a network with nothing put in their place.",
     misconceptions={
-        "the root of d by heart": "that is right for numbers of standard deviation 1 only. Here"
-        " they have others, and the scores follow.",
-        "variance and its root": "this is the variance of a score. To give a number"
-        " variance 1, divide it by its standard deviation, the root of the variance.",
-        "number of terms": "this is the standard deviation of a single product. A score is the"
-        " sum of d of them.",
-        "terms add in variance": "independent terms partly cancel. Their *variances* add up, so"
-        " the spread of the sum grows with the root of d, not with d.",
+        "zero is a score": "a score of 0 is no absence: softmax gives it the weight e⁰ = 1 before"
+        " the division. Setting the key to 0 has the same effect.",
+        "weights that do not add up": "the weights were set to 0 after the softmax, so those that"
+        " are left add up to less than 1. The result is no mean any more.",
+        "keys, not queries": "this hides rows of the scores, the queries. A key is a column.",
+        "the root": "the scores were not divided by the root of d.",
     },
 )
-def score_scale(attempt, draw):
-    cases = [(16, 2.0, 3.0)]
-    for d in (draw.randrange(5, 30), draw.randrange(40, 200)):
-        cases.append((d, round(draw.uniform(1.2, 4), 1), round(draw.uniform(0.2, 0.7), 1)))
+def masked_attention(attempt, draw):
+    cases = []
+    for T, d in [(4, 4), (6, 9)]:
+        absent = draw.normal(T).argsort() < 2  # two of them
+        cases.append((*draw.normal(3, T, d), absent))
+
+    def scores(Q, K, d=None):
+        return Q @ K.T / math.sqrt(d or Q.shape[-1])
+
+    def zero_weights(Q, K, V, absent):
+        return scores(Q, K).softmax(dim=1).masked_fill(absent, 0) @ V
 
     compare(
         attempt,
-        lambda d, std_q, std_k: std_q * std_k * math.sqrt(d),
+        lambda Q, K, V, absent: scores(Q, K).masked_fill(absent, -math.inf).softmax(dim=1) @ V,
         cases,
         {
-            "the root of d by heart": lambda d, std_q, std_k: math.sqrt(d),
-            "variance and its root": lambda d, std_q, std_k: d * (std_q * std_k) ** 2,
-            "number of terms": lambda d, std_q, std_k: std_q * std_k,
-            "terms add in variance": lambda d, std_q, std_k: d * std_q * std_k,
+            "zero is a score": lambda Q, K, V, absent: (
+                scores(Q, K).masked_fill(absent, 0).softmax(dim=1) @ V
+            ),
+            "weights that do not add up": zero_weights,
+            "keys, not queries": lambda Q, K, V, absent: (
+                scores(Q, K).masked_fill(absent[:, None], -math.inf).softmax(dim=1) @ V
+            ),
+            "the root": lambda Q, K, V, absent: (
+                scores(Q, K, d=1).masked_fill(absent, -math.inf).softmax(dim=1) @ V
+            ),
         },
     )
 
@@ -157,6 +175,78 @@ def multi_head(attempt, draw):
             ),
         },
     )
+
+
+@exercise(
+    hints=[
+        "`itertools.combinations(range(len(ink)), 2)` lists all pairs. Which of them may be used?",
+        "A pair that shares a patch with the attended ones is no control. Leave it out.",
+        "Of those that remain, take the pair with the smallest absolute difference between its ink"
+        " and the ink of the attended pair: `min(pairs, key=...)`.",
+    ],
+    why="Patches with much ink matter, and attention prefers patches with ink. Only a control with"
+    " the same ink tells whether attention knows more than that. The same holds for every picture"
+    " that claims to show what a network looks at.",
+    misconceptions={
+        "the same patches again": "the control shares a patch with the attended pair, so it"
+        " partly takes away the same thing.",
+        "as much ink as possible": "these are the two other patches with the most ink. The control"
+        " must hold as much as the attended pair, neither less nor more.",
+        "each patch for itself": "here each patch was matched with one attended patch. It is the"
+        " ink of the two together that is taken away.",
+        "too much is as bad as too little": "the difference counts without its sign. Here pairs"
+        " with less ink won only because the difference was negative.",
+    },
+)
+def control_pair(attempt, draw):
+    cases = [_ambiguous_case(draw) for _ in range(3)]
+    compare(attempt, _control_pair, cases, CONTROL_MISTAKES)
+
+
+def _control_pair(ink, attended, disjoint=True, distance=abs):
+    pairs = combinations(range(len(ink)), 2)
+    due = sum(ink[i] for i in attended)
+    free = [p for p in pairs if not disjoint or not set(p) & set(attended)]
+    if not disjoint:
+        free.remove(tuple(sorted(attended)))
+    return min(free, key=lambda p: distance(ink[p[0]] + ink[p[1]] - due))
+
+
+def _most_ink(ink, attended):
+    others = [i for i in range(len(ink)) if i not in attended]
+    return tuple(sorted(sorted(others, key=lambda i: -ink[i])[:2]))
+
+
+def _each_for_itself(ink, attended):
+    chosen = []
+    for a in attended:
+        others = [i for i in range(len(ink)) if i not in [*attended, *chosen]]
+        chosen.append(min(others, key=lambda i: abs(ink[i] - ink[a])))
+    return tuple(sorted(chosen))
+
+
+CONTROL_MISTAKES = {
+    "the same patches again": lambda ink, attended: _control_pair(ink, attended, disjoint=False),
+    "as much ink as possible": _most_ink,
+    "each patch for itself": _each_for_itself,
+    "too much is as bad as too little": lambda ink, attended: _control_pair(
+        ink, attended, distance=lambda difference: difference
+    ),
+}
+
+
+def _ambiguous_case(draw):
+    """Ink of nine patches and an attended pair for which every mistake shows."""
+    while True:
+        ink = [draw.randrange(1000) / 1000 for _ in range(9)]
+        attended = tuple(sorted(draw.sample(range(9), 2)))
+        answers = [_control_pair(ink, attended)]
+        answers += [mistake(ink, attended) for mistake in CONTROL_MISTAKES.values()]
+        totals = [ink[a] + ink[b] for a, b in combinations(range(9), 2)]
+        due = sum(ink[i] for i in attended)
+        distances = sorted(round(abs(total - due), 3) for total in totals)
+        if len(set(answers)) == len(answers) and len(set(distances)) == len(distances):
+            return ink, attended
 
 
 @exercise(

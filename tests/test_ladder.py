@@ -1,0 +1,79 @@
+"""tools/ladder.py: each rung does the same work, and is timed fairly."""
+
+from itertools import pairwise
+
+import ladder
+import pytest
+import torch
+from torch import nn
+
+from cnn.models import CNN
+
+
+def test_multiply_adds_by_hand():
+    forward = 32 * 26 * 26 * 9 + 64 * 24 * 24 * 32 * 9 + 9216 * 128 + 128 * 10
+    both = 3 * forward - 32 * 26 * 26 * 9
+    assert ladder.training_multiply_adds(CNN(), torch.zeros(1, 1, 28, 28)) == (forward, both)
+
+
+def test_time_in_turns_leaves_out_the_warm_up():
+    calls = []
+    works = {name: lambda name=name: calls.append(name) for name in "ab"}
+    assert set(ladder.time_in_turns(works, rounds=2)) == {"a", "b"}
+    assert calls == ["a", "b"] * 3
+
+
+def test_each_rung_changes_one_thing():
+    rungs = ladder.ladder()
+    assert len({rung.name for rung in rungs}) == len(rungs)
+    for below, rung in pairwise(rungs):
+        changed = [a != b for a, b in zip(below[1:], rung[1:])]
+        assert sum(changed) <= 1, rung.name
+
+
+class Digits(torch.utils.data.Dataset):
+    """Eight images that stand for MNIST."""
+
+    data = torch.arange(8 * 28 * 28).view(8, 28, 28).remainder(251).to(torch.uint8)
+    targets = torch.arange(8)
+
+    def __getitem__(self, index):
+        return self.data[index][None].float() / 255, int(self.targets[index])
+
+    def __len__(self):
+        return 8
+
+
+@pytest.mark.parametrize("from_tensors", [False, True])
+def test_both_loaders_give_the_same_images(from_tensors):
+    setup = ladder.Setup("", from_tensors=from_tensors)
+    X, y = next(ladder.image_loader(setup, Digits(), [5, 2, 7])())
+    assert sorted(y.tolist()) == [2, 5, 7]
+    assert torch.allclose(X, Digits.data[y][:, None].float() / 255)
+
+
+@pytest.mark.parametrize("micro_batches", [1, 3])
+def test_micro_batches_make_the_same_step(micro_batches):
+    def network():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+
+    whole = ladder.Slice(ladder.Setup("", True, network=network), Digits(), range(8), range(2))
+    parts = ladder.Slice(
+        ladder.Setup("", True, network=network, micro_batches=micro_batches),
+        Digits(),
+        range(8),
+        range(2),
+    )
+    X, y = next(whole.training())
+    n_right = {ladder.optimizer_step(w.setup, w.model, w.optimizer, X, y) for w in (whole, parts)}
+    assert len(n_right) == 1
+    gradients = [[p.grad for p in work.model.parameters()] for work in (whole, parts)]
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*gradients))
+
+
+def test_counting_while_training_sees_every_image_once():
+    setup = ladder.Setup("", True, count_in_training=True, network=CNN)
+    right, right_of_others = ladder.Slice(setup, Digits(), list(range(6)), [6, 7])()
+    assert 0 <= right <= 6
+    assert 0 <= right_of_others <= 2
