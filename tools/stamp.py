@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 import yaml
-from make_site import pages_url
+from make_site import lessons, pages_url
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -123,8 +123,7 @@ def renumbered(text, names):
 
 def file_names():
     """Lesson -> file name: the one place that holds the order."""
-    paths = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
-    return {path.stem.partition("-")[2]: path.name for path in paths}
+    return {lesson.name: lesson.path.name for lesson in lessons()}
 
 
 def main():

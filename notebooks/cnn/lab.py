@@ -1,6 +1,7 @@
 """What the lesson on generalisation works with: a small network, a watched training, three changes.
 
-All of it is taught there; the long experiments in tools/experiments run the same code.
+The network and the watched step are taught there; the rest it imports. The long experiments in
+tools/experiments run the same code.
 """
 
 import copy

@@ -17,7 +17,7 @@ from torch import nn
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "notebooks"))
 
-from cnn.comparing import repeat, stored  # noqa: E402
+from cnn.comparing import repeat  # noqa: E402
 from cnn.data import as_tensors, batches, load_mnist, split_train_validation  # noqa: E402
 from cnn.lab import LocallyConnected, SmallCNN, fit, shifted, watch, watched_step  # noqa: E402
 from cnn.training import evaluate, keep_freed_memory  # noqa: E402
@@ -127,12 +127,10 @@ def causal(train, choose, report):
         for network in (convolutional, unshared, dense):
             name = f"{network.__name__}, {pixels}"
             learn = partial(learn_8000, network, *parts)
+            tuned = {}
             for lr in (0.001, 0.003, 0.01):
-                repeat(partial(learn, lr=lr), TUNING_SEEDS, path, f"{name}, tuning {lr}")
-            runs = stored(path)
-            tuned = {
-                lr: runs[f"{name}, tuning {lr}"]["chosen by"].mean() for lr in (0.001, 0.003, 0.01)
-            }
+                tried = repeat(partial(learn, lr=lr), TUNING_SEEDS, path, f"{name}, tuning {lr}")
+                tuned[lr] = tried["chosen by"].mean()
             best = min(tuned, key=tuned.get)
             repeat(partial(learn, lr=best), SEEDS, path, name)
 
