@@ -128,11 +128,12 @@ def repaired(attempt, draw):
     for name in names:
         if attempt[name] is ...:
             raise Wrong(f"{name!r} is still open.")
-    X, y = draw.normal(150, 6), draw.integers(4, 150)
+    X, y = draw.normal(140, 6), draw.integers(4, 140)
     model = nn.Sequential(nn.Dropout(0.5), nn.Linear(6, 4))
     with torch.no_grad():
         model[1].weight.copy_(draw.normal(4, 6))
-    model.eval()
+        X[128:] *= 30  # a last batch of 12, whose loss is far from that of the others
+        y[128:] = model.eval()(X[128:]).argmin(dim=1)
     kinds = ["old gradients", "logits", "a new optimizer", "last batch", "mode"]
     for name in names:
         if name == "loop 4":
