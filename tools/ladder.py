@@ -77,6 +77,14 @@ def count_right(setup, model, loader):
     return sum(forward(setup, model, X, y)[1] for X, y in loader())
 
 
+@torch.no_grad()
+def where_right(setup, model, X, y, batch_size=1000):
+    """Where the answers are right, with dropout off, bool (N,)."""
+    model.eval()
+    with torch.autocast("cpu", torch.bfloat16, enabled=setup.bfloat16):
+        return torch.cat([model(part).argmax(dim=1) for part in X.split(batch_size)]) == y
+
+
 class Slice:
     """A slice of an epoch: train on some images, then count right answers on them and on others.
 
