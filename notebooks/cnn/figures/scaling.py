@@ -82,6 +82,10 @@ def roofline(layers, rate, bandwidth, bytes_per_number):
                 fontsize=9.5,
             )
     left.set(xlabel="multiply-adds per byte", ylabel="billion multiply-adds per second")
+    left.set_yticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
+    left.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
+    left.yaxis.set_minor_formatter(NullFormatter())
+    left.set(ylim=(1, 3e-9 * rate), xlim=(0.4, 2500))
     places = np.arange(len(layers))
     right.barh(places, [1000 * seconds for _, seconds in layers], color=INPUT, height=0.6)
     marks = [1000 * seconds for seconds in least]
@@ -166,7 +170,7 @@ def efficiencies(p, efficiency):
         ax.set_xticks([1, 8, 64, 512], ["1", "8", "64", "512"])
         ax.set(title=f"{scaling} scaling", xlabel="processes (logarithmic)", ylim=(0, 105))
     axes[0].set_ylabel("efficiency in %")
-    axes[1].legend(loc="upper right", fontsize=9.5)
+    axes[1].legend(loc="upper right", fontsize=9.5, handlelength=3.5)
     return figure
 
 
