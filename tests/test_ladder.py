@@ -80,6 +80,13 @@ def test_each_rung_changes_one_thing():
         assert sum(changed) <= 1, rung.name
 
 
+def test_micro_batches_pay_only_beyond_the_spread():
+    ones = [1.0, 1.0, 1.0, 1.0]
+    assert ladder.micro_batches_that_pay({1: ones, 2: [0.9, 0.9, 1.1, 1.1], 4: ones}) == 1
+    assert ladder.micro_batches_that_pay({1: ones, 2: [0.9] * 4, 4: [0.8] * 4}) == 4
+    assert ladder.ladder(4)[-1].micro_batches == 4
+
+
 class Digits(torch.utils.data.Dataset):
     """Eight images that stand for MNIST."""
 

@@ -116,10 +116,13 @@ class Slice:
         return n_right, count_right(setup, model, self.validation)
 
 
-def ladder():
+def ladder(micro_batches=1):
     """The rungs, from the original loop to the fastest; each changes one thing.
 
     Between the second and the third stands keep_freed_memory, which changes the whole process.
+
+    Args:
+        micro_batches: number of parts in the last rung, see `micro_batches_that_pay`.
     """
     cpu = torch.device("cpu")
     original = Setup("one image at a time")
@@ -136,7 +139,18 @@ def ladder():
     )
     pool = flat._replace(name="pool before ReLU", network=FastCNN)
     count = pool._replace(name="count while training", count_in_training=True)
-    return [original, tensors, memory, layout, bfloat16, dropout, flat, pool, count]
+    parts = count._replace(name="micro-batches, if they pay", micro_batches=micro_batches)
+    return [original, tensors, memory, layout, bfloat16, dropout, flat, pool, count, parts]
+
+
+def micro_batches_that_pay(seconds):
+    """The quickest number of parts; 1 unless the gain is larger than the spread of the rounds.
+
+    Args:
+        seconds: number of parts to its seconds in each round; 1 is one of them.
+    """
+    pays = [n for n in seconds if n > 1 and ratio_in_turns(seconds, n, to=1).high < 1]
+    return min(pays, key=lambda n: spread(seconds[n]).median, default=1)
 
 
 def time_in_turns(works, rounds):
