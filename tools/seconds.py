@@ -44,11 +44,13 @@ def write(rows, path=STORED):
     """Write the rows; lessons that were not run keep theirs."""
     lessons = {row.lesson for row in rows}
     rows = [row for row in read(path) if row.lesson not in lessons] + list(rows)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    unfinished = path.with_suffix(".unfinished")  # renamed when it is complete
+    with unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(Row._fields)
         for row in sorted(rows, key=lambda row: (row.lesson, row.cell)):
             writer.writerow(row._replace(seconds=f"{row.seconds:.1f}"))
+    unfinished.replace(path)
 
 
 def _by_key(rows):
