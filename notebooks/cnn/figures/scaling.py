@@ -72,13 +72,13 @@ def roofline(layers, rate, bandwidth, bytes_per_number):
         if work.multiply_adds:
             x, y = work.multiply_adds / n_bytes, work.multiply_adds / seconds / 1e9
             left.plot(x, y, "o", color=INPUT)
-            near_the_edge = x > 100
+            to_the_left = name.startswith("dense")  # the other two stand right of them
             left.annotate(
                 name,
                 (x, y),
-                xytext=(-8 if near_the_edge else 8, -14),
+                xytext=(-8 if to_the_left else 8, -14),
                 textcoords="offset points",
-                ha="right" if near_the_edge else "left",
+                ha="right" if to_the_left else "left",
                 fontsize=9.5,
             )
     left.set(xlabel="multiply-adds per byte", ylabel="billion multiply-adds per second")
