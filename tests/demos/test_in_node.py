@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 
+import handwriting
 import matplotlib as mpl
 import pytest
 import torch
@@ -31,6 +32,21 @@ def in_node(*command, **options):
 def test_in_node(name):
     done = in_node("--test", f"tests/js/{name}.test.mjs")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_digits_of_six_handwritings_and_four_sizes_are_read():
+    """All 240; the ink alone, made larger as it is, gets thick where a drawing is small."""
+    drawings = list(handwriting.drawings())
+    strokes = json.dumps([drawing for *_, drawing in drawings])
+    answers = json.loads(in_node("tests/js/handwriting.mjs", input=strokes, check=True).stdout)
+    digits = torch.tensor([digit for _, digit, *_ in drawings])
+    again = torch.tensor([one["again"] for one in answers])
+    enlarged = torch.tensor([one["enlarged"] for one in answers])
+    right = again.argmax(1) == digits
+    sure = again.amax(1) >= 0.8
+    assert right.float().mean() >= 0.95
+    assert (sure & ~right).sum() <= 2, "seldom sure and wrong"
+    assert (enlarged.argmax(1) == digits).float().mean() < 0.75
 
 
 # --- convolution, kernels and colours -------------------------------------------------------------
