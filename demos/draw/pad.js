@@ -1,7 +1,7 @@
 // The area to draw in: mouse, finger, pen and keyboard put ink on it.
 
 import { atFullSize, drawLine, extent, inkOf } from "../shared/drawing.js";
-import { paintMaps } from "./paint.js";
+import { paintMaps } from "../shared/paint.js";
 
 export const SIDE = 280; // pixels of ink; ten for each of a digit's 28
 const SMALLEST = 12; // pixels that a drawing must extend to be read

@@ -1,6 +1,6 @@
 // The maps of every stage, and which of their pixels is looked at.
 
-import { frame, largest, largestOfEach, paintMaps } from "./paint.js";
+import { frame, largest, largestOfEach, paintMaps } from "../shared/paint.js";
 
 const GAP = 2; // pixels between maps
 const PALEST = 0.05; // of the stage's largest value: what a map needs at least to be shown black

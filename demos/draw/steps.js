@@ -3,7 +3,7 @@
 import { $ } from "../shared/dom.js";
 import { inkBox } from "../shared/drawing.js";
 import { SIDE } from "./pad.js";
-import { frame, paintMaps } from "./paint.js";
+import { frame, paintMaps } from "../shared/paint.js";
 
 /**
  * Show the steps of `normalise`, null if there is no ink, and the input (784) that comes out.

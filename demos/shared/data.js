@@ -9,23 +9,29 @@ const PATIENCE = 30; // seconds without a byte after which a download is given u
  * The manifest NAME.json and the content NAME.bin of a pair of data files.
  *
  * folder: the address of the folder that holds them, ending in "/"; progress(bytes, of): called as
- * the content arrives; `of` is what the manifest says, or undefined while that is not there yet.
+ * the content arrives; `of` is what the manifest says, or undefined while that is not there yet;
+ * file: where the content has another name, and size: the entry of the manifest with its length.
  */
-export async function load(folder, name, progress = () => {}) {
+export async function load(
+  folder,
+  name,
+  progress = () => {},
+  { file = `${name}.bin`, size = "bytes" } = {},
+) {
   let manifest;
-  const damaged = () => new DataError(`${name}.json or ${name}.bin is damaged or incomplete`);
+  const damaged = () => new DataError(`${name}.json or ${file} is damaged or incomplete`);
   const described = async () => {
     const response = await reach(new URL(`${name}.json`, folder), `${name}.json`);
     manifest = await response.json().catch(() => Promise.reject(damaged()));
     if (!Number.isInteger(manifest?.bytes) || !Number.isInteger(manifest.crc32))
-      throw new DataError(`${name}.json does not describe ${name}.bin`);
+      throw new DataError(`${name}.json does not describe ${file}`);
   };
   const content = async () => {
     const stop = new AbortController();
-    const response = await reach(new URL(`${name}.bin`, folder), `${name}.bin`, stop.signal);
-    return collect(response, stop, (bytes) => progress(bytes, manifest?.bytes)).catch(() => {
+    const response = await reach(new URL(file, folder), file, stop.signal);
+    return collect(response, stop, (bytes) => progress(bytes, manifest?.[size])).catch(() => {
       if (!stop.signal.aborted) throw damaged();
-      throw new DataError(`${name}.bin stopped arriving for ${PATIENCE} seconds`);
+      throw new DataError(`${file} stopped arriving for ${PATIENCE} seconds`);
     });
   };
   const [, buffer] = await Promise.all([described(), content()]);

@@ -68,4 +68,12 @@ EXPLORE = DemoPage(
     still_alt="A handwritten nine",
     losable="explore/page.js explore/view.js explore/data.json shared/convolution.js",
 )
-PAGES = [INDEX, DRAW, EXPLORE]
+TRAIN = DemoPage(
+    "train",
+    ready=f"!document.getElementById('app').hidden || {TROUBLE}",
+    bytes=(10_000, 120_000),
+    states=(State(), State("mistakes", "?mistakes=softmax,dead&epochs=1&rate=7")),
+    controls="theme start mistake beside rate batch optimizer width dropout images epochs seed reset copy play",
+    losable="train/page.js train/run.js shared/dom.js",
+)
+PAGES = [INDEX, DRAW, EXPLORE, TRAIN]

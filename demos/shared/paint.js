@@ -1,6 +1,6 @@
 // Many values at once as pixels of a canvas, quickly enough for every frame.
 
-import { pixelColour, signedColour } from "../shared/colours.js";
+import { pixelColour, signedColour } from "./colours.js";
 
 /** 256 colours as a canvas stores them. */
 function palette(colour) {
