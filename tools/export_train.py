@@ -2,9 +2,9 @@
 
     python tools/export_train.py
 
-demos/train/digits.bin.gz holds the first 4,000 training digits of MNIST, the last 1,000 of its training
-file for validation, and the first 1,000 of its test file: the labels (one byte each), then the pixels.
-demos/train/digits.json says how many there are of each, and how long and what the content is.
+demos/train/digits.bin.gz holds the first 4,000 training digits of MNIST, the last 1,000 of its
+training file for validation, and the first 1,000 of its test file: the labels (one byte each), then
+the pixels. demos/train/digits.json says how many there are of each, and how long the content is.
 """
 
 import gzip

@@ -1,6 +1,6 @@
 // A line chart in SVG, drawn anew in a frame.
 
-const [WIDTH, HEIGHT] = [460, 250];
+const SHAPE = 0.55; // height of a chart, as a part of its width
 const EDGE = { left: 46, right: 10, top: 12, bottom: 34 };
 const POINTS = 300; // at most, in a line
 
@@ -10,36 +10,38 @@ const POINTS = 300; // at most, in a line
  * What is not a number, or beyond the range, ends the line or is drawn at the edge.
  */
 export function drawChart(svg, { series, y, to, label }) {
-  const place = scale(y, Math.max(to, 1));
-  svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+  const width = Math.max(svg.clientWidth, 240); // so that text has its own size in every place
+  const box = { width, height: Math.round(SHAPE * width) };
+  const place = scale(y, Math.max(to, 1), box);
+  svg.setAttribute("viewBox", `0 0 ${box.width} ${box.height}`);
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", label);
-  svg.innerHTML = axes(y, Math.max(to, 1), place) + series.map((one) => drawn(one, place)).join("");
+  svg.innerHTML = axes(y, Math.max(to, 1), place, box) + series.map((one) => drawn(one, place)).join("");
 }
 
-function scale({ from, to, log }, last) {
+function scale({ from, to, log }, last, { width, height }) {
   const f = log ? Math.log10 : (value) => value;
   const inside = (value) => Math.min(Math.max(value, from), to);
   return {
-    x: (step) => EDGE.left + ((WIDTH - EDGE.left - EDGE.right) * step) / last,
+    x: (step) => EDGE.left + ((width - EDGE.left - EDGE.right) * step) / last,
     y: (value) =>
-      HEIGHT - EDGE.bottom -
-      ((HEIGHT - EDGE.top - EDGE.bottom) * (f(inside(value)) - f(from))) / (f(to) - f(from)),
+      height - EDGE.bottom -
+      ((height - EDGE.top - EDGE.bottom) * (f(inside(value)) - f(from))) / (f(to) - f(from)),
   };
 }
 
-function axes({ ticks, label }, last, place) {
+function axes({ ticks, label }, last, place, { width, height }) {
   const lines = ticks.map(
     ([value, text]) =>
-      `<line class="grid-line" x1="${EDGE.left}" x2="${WIDTH - EDGE.right}" y1="${place.y(value)}" y2="${place.y(value)}"/>` +
+      `<line class="grid-line" x1="${EDGE.left}" x2="${width - EDGE.right}" y1="${place.y(value)}" y2="${place.y(value)}"/>` +
       `<text x="${EDGE.left - 6}" y="${place.y(value) + 4}" text-anchor="end">${text}</text>`,
   );
   const steps = [0, Math.round(last / 2), last].map(
     (step, i) =>
-      `<text x="${place.x(step)}" y="${HEIGHT - EDGE.bottom + 16}" text-anchor="${["start", "middle", "end"][i]}">${step.toLocaleString("en-GB")}</text>`,
+      `<text x="${place.x(step)}" y="${height - EDGE.bottom + 16}" text-anchor="${["start", "middle", "end"][i]}">${step.toLocaleString("en-GB")}</text>`,
   );
   const names =
-    `<text x="${(WIDTH + EDGE.left) / 2}" y="${HEIGHT - 4}" text-anchor="middle">step</text>` +
+    `<text x="${(width + EDGE.left) / 2}" y="${height - 4}" text-anchor="middle">step</text>` +
     `<text x="${EDGE.left}" y="9" class="axis-name">${label}</text>`;
   return lines.join("") + steps.join("") + names;
 }

@@ -7,11 +7,11 @@ export async function saveCurves(runs, query) {
   const context = canvas.getContext("2d");
   context.fillStyle = "#ffffff";
   context.fillRect(0, 0, canvas.width, canvas.height);
-  for (const [i, svg] of charts.entries()) context.drawImage(await imageOf(svg), 920 * i, 0, 920, 500);
+  for (const [i, svg] of charts.entries()) context.drawImage(await imageOf(svg), 920 * i, 0, 920, 506);
   context.fillStyle = "#23272e";
   context.font = "24px sans-serif";
   const titles = runs.map(({ name, title }) => `${name === "wrong" ? "dashed" : "solid"}: ${title}`);
-  context.fillText(`${titles.join("; ")}   (${query || "settings as at first"})`, 24, 550);
+  context.fillText(`${titles.join("; ")}   (${query || "settings as at first"})`, 24, 555);
   const link = Object.assign(document.createElement("a"), { download: "training.png" });
   link.href = canvas.toDataURL("image/png");
   link.click();
@@ -26,7 +26,7 @@ function imageOf(svg) {
   const copy = svg.cloneNode(true);
   copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   copy.setAttribute("width", 920);
-  copy.setAttribute("height", 500);
+  copy.setAttribute("height", 506);
   copy.insertAdjacentHTML("afterbegin", `<style>${STYLE}</style>`);
   const image = new Image();
   const source = new XMLSerializer().serializeToString(copy);

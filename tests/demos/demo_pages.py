@@ -73,7 +73,7 @@ TRAIN = DemoPage(
     ready=f"!document.getElementById('app').hidden || {TROUBLE}",
     bytes=(10_000, 120_000),
     states=(State(), State("mistakes", "?mistakes=softmax,dead&epochs=1&rate=7")),
-    controls="theme start mistake beside rate batch optimizer width dropout images epochs seed reset copy play",
+    controls="theme start mistake rate batch optimizer width dropout images epochs seed reset copy",
     losable="train/page.js train/run.js shared/dom.js",
 )
 PAGES = [INDEX, DRAW, EXPLORE, TRAIN]

@@ -217,10 +217,8 @@ def test_the_cell_names_each_mistake_and_no_other(trained):
 def finished(page, trainings):
     for _ in range(6):
         try:
-            wait_for(
-                page,
-                f"document.getElementById('status').textContent.split('done in').length > {trainings}",
-            )
+            said = "document.getElementById('status').textContent.split('done in')"
+            wait_for(page, f"{said}.length > {trainings}")
             return
         except AssertionError:
             continue
