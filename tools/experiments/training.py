@@ -19,6 +19,7 @@ sys.path.insert(0, str(REPOSITORY / "notebooks"))
 
 from cnn.comparing import repeat  # noqa: E402
 from cnn.data import as_tensors, load_mnist, split_train_validation  # noqa: E402
+from cnn.fast import FastCNN  # noqa: E402
 from cnn.models import CNN, MLP  # noqa: E402
 from cnn.training import evaluate, keep_freed_memory, train_network, train_one_epoch  # noqa: E402
 
@@ -28,8 +29,8 @@ LOSS = nn.CrossEntropyLoss()
 SGD, Adam = torch.optim.SGD, torch.optim.Adam
 OPTIMIZERS = {  # name: (what makes it, learning rates)
     "SGD": (SGD, (0.03, 0.1, 0.3, 1.0)),
-    "SGD with momentum": (partial(SGD, momentum=0.9), (0.01, 0.03, 0.1, 0.3)),
-    "Adam": (Adam, (0.0003, 0.001, 0.003, 0.01)),
+    "SGD with momentum": (partial(SGD, momentum=0.9), (0.01, 0.03, 0.1)),
+    "Adam": (Adam, (0.0003, 0.001, 0.003)),
 }
 
 
@@ -46,23 +47,26 @@ def new_network(architecture, seed):
 
 
 def runs(train, val):
-    """The run of the page and its baseline, with five seeds."""
-    for architecture, epochs, lr in [(CNN, 3, 0.003), (MLP, 6, 0.003)]:
-        experiment = partial(whole_run, train, val, architecture, epochs, lr)
-        repeat(experiment, SEEDS, RESULTS / "training-runs.json", architecture.__name__)
+    """The training of the page and its baseline on a third of the images, with five seeds.
+
+    FastCNN is the same network as CNN, computed with less effort (the lesson on scaling).
+    """
+    for name, architecture, epochs in [("CNN", FastCNN, 3), ("MLP", MLP, 6)]:
+        experiment = partial(whole_run, train, val, architecture, epochs)
+        repeat(experiment, SEEDS, RESULTS / "training-runs.json", name)
 
 
-def whole_run(train, val, architecture, epochs, lr, seed):
+def whole_run(train, val, architecture, epochs, seed):
     """All that is measured in each epoch, and the training accuracy afterwards, without dropout."""
+    X, y = train[0][:16_000], train[1][:16_000]
     model = new_network(architecture, seed)
-    history = train_network(model, train, val, epochs, lr)
+    history = train_network(model, (X, y), val, epochs, lr=0.003)
     measured = {
         f"{name} {number}": value
         for number, epoch in enumerate(history, start=1)
         for name, value in epoch._asdict().items()
     }
-    fair = evaluate(model, train[0][:12_000], train[1][:12_000], LOSS)[1]
-    return measured | {"train_accuracy without dropout": fair}
+    return measured | {"train_accuracy without dropout": evaluate(model, X, y, LOSS)[1]}
 
 
 def rates(train, val):
@@ -75,7 +79,7 @@ def rates(train, val):
 
 
 def optimizers(train, val):
-    """Three optimisers at four learning rates each, after 40 steps of 64 images."""
+    """Three optimisers at three or four learning rates each, after 40 steps of 64 images."""
     for name, (make, learning_rates) in OPTIMIZERS.items():
         for lr in learning_rates:
             experiment = partial(short_run, train, val, CNN, make, lr, 2560, 64)
