@@ -51,7 +51,7 @@ def runs(train, val):
 
     FastCNN is the same network as CNN, computed with less effort (the lesson on scaling).
     """
-    for name, architecture, epochs in [("CNN", FastCNN, 3), ("MLP", MLP, 6)]:
+    for name, architecture, epochs in [("MLP", MLP, 6), ("CNN", FastCNN, 3)]:
         experiment = partial(whole_run, train, val, architecture, epochs)
         repeat(experiment, SEEDS, RESULTS / "training-runs.json", name)
 
