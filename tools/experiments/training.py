@@ -29,8 +29,8 @@ LOSS = nn.CrossEntropyLoss()
 SGD, Adam = torch.optim.SGD, torch.optim.Adam
 OPTIMIZERS = {  # name: (what makes it, learning rates)
     "SGD": (SGD, (0.03, 0.1, 0.3, 1.0)),
-    "SGD with momentum": (partial(SGD, momentum=0.9), (0.01, 0.03, 0.1)),
-    "Adam": (Adam, (0.0003, 0.001, 0.003)),
+    "SGD with momentum": (partial(SGD, momentum=0.9), (0.01, 0.03, 0.1, 0.3)),
+    "Adam": (Adam, (0.0003, 0.001, 0.003, 0.01)),
 }
 
 
@@ -79,7 +79,7 @@ def rates(train, val):
 
 
 def optimizers(train, val):
-    """Three optimisers at three or four learning rates each, after 40 steps of 64 images."""
+    """Three optimisers at four learning rates each, after 40 steps of 64 images."""
     for name, (make, learning_rates) in OPTIMIZERS.items():
         for lr in learning_rates:
             experiment = partial(short_run, train, val, CNN, make, lr, 2560, 64)
