@@ -3,8 +3,8 @@
     python tools/experiments/training.py            # all of them
     python tools/experiments/training.py rates      # only these
 
-Each run is stored when it ends, and the next start goes on from there. About an hour on one core.
-The test set is not opened here.
+Each run is stored when it ends, and the next start goes on from there. It takes about a quarter of
+an hour on one core. The test set is not opened here.
 """
 
 import sys
