@@ -1,0 +1,133 @@
+"""The figures of the lesson on features: kernels with their maps, patches, maps of an image, seeds."""
+
+import matplotlib.pyplot as plt
+import torch
+
+from cnn.comparing import interval
+from cnn.plotting import ACCENT, INK, INPUT, MUTED, SIGNED, show_pixels
+
+SIGNED_MAPS = ("integrated gradients", "occlusion")
+
+
+def kernels_and_maps(kernels, maps):
+    """Each kernel (C, 3, 3) over the map (C, H, W) that it makes, numbered; one scale for each kind.
+
+    Returns:
+        The figure.
+    """
+    columns = 8
+    rows = len(kernels) // columns
+    figure, axes = plt.subplots(
+        2 * rows,
+        columns,
+        figsize=(8.4, 1.62 * rows),
+        height_ratios=[0.45, 1] * rows,
+        layout="compressed",
+    )
+    reach, top = kernels.abs().max().item(), maps.max().item()
+    for k, (kernel, map_) in enumerate(zip(kernels, maps)):
+        i, j = divmod(k, columns)
+        show_pixels(axes[2 * i, j], kernel, SIGNED, -reach, reach)
+        axes[2 * i, j].set_title(str(k), fontsize=9, pad=2)
+        show_pixels(axes[2 * i + 1, j], map_, vmax=top)
+    for first, label in [(axes[0, 0], "weight"), (axes[1, 0], "value of a map")]:
+        bar = figure.colorbar(first.images[0], ax=axes, shrink=0.4, location="right", pad=0.02)
+        bar.set_label(label)
+    return figure
+
+
+def numbered_maps(maps, columns=16, size=0.52):
+    """Maps (C, H, W) with their numbers, all on one scale; returns the figure."""
+    rows = -(-len(maps) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(columns * size, rows * (size + 0.17)), layout="compressed"
+    )
+    for k, (map_, ax) in enumerate(zip(maps, axes.flat)):
+        show_pixels(ax, map_, vmax=maps.max().item())
+        ax.set_title(str(k), fontsize=7, pad=2, fontweight="normal")
+    figure.colorbar(axes[0, 0].images[0], ax=axes, label="value of a map", pad=0.01)
+    return figure
+
+
+def patches_in_rows(groups, labels):
+    """Blocks side by side, each with rows of patches: groups name to (rows, n, h, w).
+
+    Args:
+        labels: group name to a label for each of its rows.
+
+    Returns:
+        The figure.
+    """
+    figure = plt.figure(figsize=(8.4, 3.4), layout="constrained")
+    for part, (name, patches) in zip(figure.subfigures(1, len(groups)), groups.items()):
+        part.suptitle(name, fontweight="bold", fontsize=12)
+        axes = part.subplots(*patches.shape[:2])
+        for row, row_patches, label in zip(axes, patches, labels[name]):
+            for ax, patch in zip(row, row_patches):
+                show_pixels(ax, patch)
+            row[0].set_ylabel(str(label), rotation=0, ha="right", va="center", fontsize=9)
+    return figure
+
+
+def digits_with_maps(digits, maps):
+    """Digits (N, H, W) in the first row, and a row for each method: name to maps (N, H, W).
+
+    Each row has one scale and its colour bar; a thin line is the outline of the ink.
+
+    Returns:
+        The figure.
+    """
+    n = len(digits)
+    figure, axes = plt.subplots(
+        1 + len(maps), n, figsize=(1.3 * n + 2.2, 1.3 * (1 + len(maps))), layout="constrained"
+    )
+    for digit, ax in zip(digits, axes[0]):
+        show_pixels(ax, digit)
+    bars = [("digit", figure.colorbar(axes[0, 0].images[0], ax=axes[0], shrink=0.8, pad=0.02))]
+    for row, (name, pictures) in zip(axes[1:], maps.items()):
+        reach = pictures.abs().max().item()
+        signed = name in SIGNED_MAPS
+        for digit, picture, ax in zip(digits, pictures, row):
+            if signed:
+                show_pixels(ax, picture, SIGNED, -reach, reach)
+            else:
+                show_pixels(ax, picture, vmax=reach)
+            ax.contour(digit, [0.3], colors=MUTED, linewidths=0.5, linestyles="-")
+        bars.append((name, figure.colorbar(row[0].images[0], ax=row, shrink=0.8, pad=0.02)))
+    for (name, bar), row in zip(bars, axes):
+        row[0].set_ylabel(name.replace(" ", "\n"), fontsize=10)
+        bar.ax.tick_params(labelsize=8)
+    return figure
+
+
+def rows_of_seeds(ax, values, chance=None, fmt="{:.2f}", unit=""):
+    """A row for each name: a dot for each seed, and the mean with its 95 % interval.
+
+    Args:
+        values: name to measurements (seeds,).
+        chance: where to draw a dotted line, what chance would give.
+        fmt: how to write the mean at the right end.
+    """
+    for row, (name, seeds) in enumerate(values.items()):
+        mean, half_width = interval(seeds)
+        ax.plot(seeds, [row] * len(seeds), "o", color=INPUT, alpha=0.45, markersize=5)
+        ax.errorbar(
+            mean, row, xerr=half_width, fmt="D", color=INK, markersize=6, capsize=4, linewidth=1.5
+        )
+        text = f"{fmt.format(mean)} ± {fmt.format(half_width)}{unit}"
+        ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", fontsize=9)
+    if chance is not None:
+        ax.axvline(chance, color=ACCENT, linestyle=":", linewidth=1.5)
+    ax.set(yticks=range(len(values)), yticklabels=list(values), ylim=(len(values) - 0.5, -0.5))
+    ax.tick_params(axis="y", labelsize=10)
+
+
+def labelled_points(ax, points, labels, title):
+    """Points (N, 2) drawn as the numerals of their labels (N,)."""
+    colours = plt.get_cmap("tab10").colors
+    for digit in range(10):
+        group = points[labels == digit]
+        look = {"marker": f"${digit}$", "s": 34, "color": colours[digit], "linewidth": 0.2}
+        ax.scatter(*torch.as_tensor(group).T, **look)
+    ax.set(title=title, xticks=[], yticks=[])
+    ax.grid(False)
