@@ -184,19 +184,7 @@ def measure_layers(kind, train, others, val, seed):
 
 def maps(train, others, val):
     """How alike the maps of two networks are, and what is left without a map's top pixels."""
-    for seed in SEEDS:
-        results = None
-        for method in ["saliency", "integrated gradients", "occlusion", "Grad-CAM", "HiResCAM"]:
-
-            def experiment(seed, method=method):
-                nonlocal results
-                results = results or compare_maps(train, val, seed)
-                return results[method]
-
-            repeat(experiment, [seed], RESULTS / "features-maps.json", method)
-        erase = partial(erase_without_maps, train, val)
-        for name in ["random", "gradient times input"]:
-            repeat(partial(erase, name=name), [seed], RESULTS / "features-maps.json", name)
+    repeat(partial(compare_maps, train, val), SEEDS, RESULTS / "features-maps.json", "maps")
 
 
 def right_images(model, val, n=100):
@@ -207,17 +195,18 @@ def right_images(model, val, n=100):
 
 
 def compare_maps(train, val, seed):
-    """Method to its measurements: similarity to the maps of other networks, and erasing."""
+    """Each method: likeness to its maps of other networks, and probability left after erasing."""
     model = network("24,000 images", seed, train)
     X, y = right_images(model, val)
-    scores = explain(model, X, y)
-    found = {
-        method: {"left after erasing": left_after_erasing(model, X, y, m).mean()}
-        for method, m in scores.items()
-    }
+    maps, found = explain(model, X, y), {}
+    torch.manual_seed(seed)
+    scores = {"random": torch.rand(len(X), 28, 28)} | maps
+    scores["gradient times input"] = (input_gradient(model, X, y) * X)[:, 0]
+    for method, ranking in scores.items():
+        found[f"{method}, erased"] = left_after_erasing(model, X, y, ranking).mean()
     for name, other in other_networks(model, seed, train).items():
-        for method, m in explain(other, X[:25], y[:25]).items():
-            found[method][name] = similarity(scores[method][:25], m).mean()
+        for method, of_other in explain(other, X[:25], y[:25]).items():
+            found[f"{method}, {name}"] = similarity(maps[method][:25], of_other).mean()
     return found
 
 
@@ -234,17 +223,6 @@ def other_networks(model, seed, train):
         "all layers new": random,
         "shuffled labels": network("400 images, shuffled labels", seed, train),
     }
-
-
-def erase_without_maps(train, val, seed, name):
-    """The same erasing with random scores, and with the gradient times the pixel."""
-    model = network("24,000 images", seed, train)
-    X, y = right_images(model, val)
-    torch.manual_seed(seed)
-    scores = torch.rand(len(X), 28, 28)
-    if name == "gradient times input":
-        scores = (input_gradient(model, X, y) * X)[:, 0]
-    return {"left after erasing": left_after_erasing(model, X, y, scores).mean()}
 
 
 # A planted cue

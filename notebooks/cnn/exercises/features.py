@@ -1,4 +1,4 @@
-"""The exercises of the lesson on features: edge shares, purity, completeness, two tests of a map."""
+"""The exercises of the lesson on features: edge shares, purity, completeness, tests of a map."""
 
 import torch
 
@@ -119,9 +119,7 @@ def completeness_gap(attempt, draw):
     with torch.no_grad():
         model[1].bias.copy_(draw.normal(12))
         model[3].bias.copy_(draw.normal(4) + 2)
-    attributions = X[:, 0] * gradient(
-        X, lambda X: model(X).gather(1, target[:, None]).sum()
-    )[:, 0]
+    attributions = X[:, 0] * gradient(X, lambda X: model(X).gather(1, target[:, None]).sum())[:, 0]
 
     def of_target(values, target):
         return values.gather(1, target[:, None]).squeeze(1)
@@ -238,7 +236,7 @@ def precision_in(attempt, draw):
     for image, n_found in enumerate([1, 2, 4]):  # how many of the n highest lie in the region
         for k, (a, b) in enumerate(inside[:n_found] + outside[: n - n_found]):
             maps[image, a, b] = 4.0 + image + 0.1 * k
-        a, b = inside[-1]
+        a, b = outside[-1]
         maps[image, a, b] = -9.0  # the largest in size, and negative
 
     def precision(maps, region, n):

@@ -1,4 +1,4 @@
-"""The figures of the lesson on features: kernels with their maps, patches, maps of an image, seeds."""
+"""The figures of the lesson on features: kernels, patches, maps of an image, rows of seeds."""
 
 import matplotlib.pyplot as plt
 import torch
@@ -9,30 +9,24 @@ from cnn.plotting import ACCENT, INK, INPUT, MUTED, SIGNED, show_pixels
 SIGNED_MAPS = ("integrated gradients", "occlusion")
 
 
-def kernels_and_maps(kernels, maps):
-    """Each kernel (C, 3, 3) over the map (C, H, W) that it makes, numbered; one scale for each kind.
+def kernels_and_maps(kernels, maps, columns=8):
+    """Each kernel (C, 3, 3) beside the map (C, H, W) that it makes; a scale for each kind.
 
     Returns:
         The figure.
     """
-    columns = 8
     rows = len(kernels) // columns
-    figure, axes = plt.subplots(
-        2 * rows,
-        columns,
-        figsize=(8.4, 1.62 * rows),
-        height_ratios=[0.45, 1] * rows,
-        layout="compressed",
-    )
+    figure = plt.figure(figsize=(9.6, 0.82 * rows + 0.9), layout="constrained")
+    axes = figure.subplots(rows, 2 * columns, width_ratios=[0.5, 1] * columns)
     reach, top = kernels.abs().max().item(), maps.max().item()
     for k, (kernel, map_) in enumerate(zip(kernels, maps)):
-        i, j = divmod(k, columns)
-        show_pixels(axes[2 * i, j], kernel, SIGNED, -reach, reach)
-        axes[2 * i, j].set_title(str(k), fontsize=9, pad=2)
-        show_pixels(axes[2 * i + 1, j], map_, vmax=top)
-    for first, label in [(axes[0, 0], "weight"), (axes[1, 0], "value of a map")]:
-        bar = figure.colorbar(first.images[0], ax=axes, shrink=0.4, location="right", pad=0.02)
-        bar.set_label(label)
+        left, right = axes[k // columns, 2 * (k % columns) : 2 * (k % columns) + 2]
+        show_pixels(left, kernel, SIGNED, -reach, reach)
+        left.set_title(str(k), fontsize=9, pad=2)
+        show_pixels(right, map_, vmax=top)
+    for ax, label, part in [(left, "weight", axes[:, :8]), (right, "value of a map", axes[:, 8:])]:
+        bar = {"location": "bottom", "shrink": 0.6, "aspect": 30, "pad": 0.02, "label": label}
+        figure.colorbar(ax.images[0], ax=part, **bar)
     return figure
 
 
@@ -108,7 +102,7 @@ def rows_of_seeds(ax, values, chance=None, fmt="{:.2f}", unit=""):
         chance: where to draw a dotted line, what chance would give.
         fmt: how to write the mean at the right end.
     """
-    for row, (name, seeds) in enumerate(values.items()):
+    for row, seeds in enumerate(values.values()):
         mean, half_width = interval(seeds)
         ax.plot(seeds, [row] * len(seeds), "o", color=INPUT, alpha=0.45, markersize=5)
         ax.errorbar(
