@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import torch
 
 from cnn.comparing import interval
-from cnn.plotting import ACCENT, INK, INPUT, MUTED, SIGNED, show_pixels
+from cnn.plotting import ACCENT, INK, INPUT, KERNEL, MUTED, SIGNED, show_pixels
 
 SIGNED_MAPS = ("integrated gradients", "occlusion")
 
@@ -43,23 +43,14 @@ def numbered_maps(maps, columns=16, size=0.52):
     return figure
 
 
-def patches_in_rows(groups, labels):
-    """Blocks side by side, each with rows of patches: groups name to (rows, n, h, w).
-
-    Args:
-        labels: group name to a label for each of its rows.
-
-    Returns:
-        The figure.
-    """
+def patches_in_rows(groups):
+    """Blocks with rows of patches side by side: title to (rows, n, h, w); returns the figure."""
     figure = plt.figure(figsize=(8.4, 3.4), layout="constrained")
-    for part, (name, patches) in zip(figure.subfigures(1, len(groups)), groups.items()):
-        part.suptitle(name, fontweight="bold", fontsize=12)
-        axes = part.subplots(*patches.shape[:2])
-        for row, row_patches, label in zip(axes, patches, labels[name]):
+    for part, (title, patches) in zip(figure.subfigures(1, len(groups)), groups.items()):
+        part.suptitle(title, fontweight="bold", fontsize=12)
+        for row, row_patches in zip(part.subplots(*patches.shape[:2]), patches):
             for ax, patch in zip(row, row_patches):
                 show_pixels(ax, patch)
-            row[0].set_ylabel(str(label), rotation=0, ha="right", va="center", fontsize=9)
     return figure
 
 
@@ -94,21 +85,23 @@ def digits_with_maps(digits, maps):
     return figure
 
 
-def rows_of_seeds(ax, values, chance=None, fmt="{:.2f}", unit=""):
+def rows_of_seeds(ax, values, chance=None, page=None):
     """A row for each name: a dot for each seed, and the mean with its 95 % interval.
 
     Args:
         values: name to measurements (seeds,).
         chance: where to draw a dotted line, what chance would give.
-        fmt: how to write the mean at the right end.
+        page: name to the value of a network trained on the page, drawn as a star.
     """
-    for row, seeds in enumerate(values.values()):
+    for row, (name, seeds) in enumerate(values.items()):
         mean, half_width = interval(seeds)
         ax.plot(seeds, [row] * len(seeds), "o", color=INPUT, alpha=0.45, markersize=5)
         ax.errorbar(
             mean, row, xerr=half_width, fmt="D", color=INK, markersize=6, capsize=4, linewidth=1.5
         )
-        text = f"{fmt.format(mean)} ± {fmt.format(half_width)}{unit}"
+        if page and name in page:
+            ax.plot(page[name], row, "*", color=KERNEL, markeredgecolor=INK, markersize=13)
+        text = f"{mean:.2f} ± {half_width:.2f}"
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", fontsize=9)
     if chance is not None:
         ax.axvline(chance, color=ACCENT, linestyle=":", linewidth=1.5)
