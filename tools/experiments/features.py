@@ -167,15 +167,14 @@ def layers(train, others, val):
 
 
 def measure_layers(kind, train, others, val, seed):
-    """Nearest neighbours and linear probes, for the pixels and what three layers make of them."""
+    """Nearest neighbours and linear probes, for the pixels and what two layers make of them."""
     model, found = network(kind, seed, train), {}
-    for layer, n in {"pixels": 0, "first maps": 2, "pooled maps": 5, "units": 9}.items():
-        known, points = (after(model, n, X).flatten(1) for X in (others[0], val[0]))
-        found[f"probe, {layer}"] = probe_accuracy(known, others[1], points, val[1])
-        if layer != "first maps":
-            found[f"neighbour, {layer}"] = nearest_neighbour_accuracy(
-                known, others[1], points, val[1]
-            )
+    (X, y), (X_val, y_val) = others, val
+    for layer, n in {"pixels": 0, "pooled maps": 5, "units": 9}.items():
+        known, points = (after(model, n, images).flatten(1) for images in (X, X_val[:1000]))
+        data = known, y, points, y_val[:1000]
+        found[f"neighbour, {layer}"] = nearest_neighbour_accuracy(*data)
+        found[f"probe, {layer}"] = probe_accuracy(*data)
     return found
 
 
