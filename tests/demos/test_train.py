@@ -228,7 +228,7 @@ def finished(page, trainings):
 def test_two_trainings_side_by_side(page, address):
     open_page(page, address, TRAIN)
     page.open(address + "train.html?images=500&epochs=1&mistakes=softmax", settle=0.3)
-    assert [u for u in page.requested() if "digits" in u] == [], (
+    assert [u for u in page.requested() if "digits.bin" in u] == [], (
         "nothing heavy before it is asked for"
     )
     click(page, "#start")
