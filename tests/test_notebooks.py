@@ -16,6 +16,7 @@ import cnn.fast
 import cnn.lab
 import cnn.models
 import cnn.plotting
+import cnn.robustness
 import cnn.shapes
 import cnn.training
 from cnn.figures import convolution, resnet, samples, scaling, unet, vit
@@ -36,6 +37,7 @@ MODULES = [
     cnn.training,
     cnn.fast,
     cnn.lab,
+    cnn.robustness,
     cnn.comparing,
     ladder,
 ]
@@ -60,6 +62,20 @@ TAUGHT = {
         "interval",
         "McNemar",
         "mcnemar",
+    ],
+    "06-robustness": [
+        "train_epoch_on",
+        "shift",
+        "shift_each_way",
+        "rotate",
+        "rotate_each_way",
+        "add_noise",
+        "lower_contrast",
+        "HeadNet",
+        "input_gradient",
+        "fgsm",
+        "project",
+        "pgd",
     ],
     "07-resnet": ["ResidualBlock", "residual_stage", "ResNet"],
     "08-unet": ["double_convolution", "UNet"],
