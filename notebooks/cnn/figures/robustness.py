@@ -18,7 +18,7 @@ LOOKS = {  # colour, line and marker of each network or training, so that no col
     "random signs": (OUTPUT, ":", "^"),
     "FGSM": (KERNEL, "--", "s"),
     "PGD": (INPUT, "-", "o"),
-    "plain": (INPUT, "-", "o"),
+    "plain": (OUTPUT, "-", "^"),
 }
 
 
@@ -69,8 +69,9 @@ def accuracy_under(changes, runs, own):
         ax.plot(amounts, sure, ":", color=ACCENT, label="CNN, mean confidence")
         ax.axhline(10, color=MUTED, linestyle=":", linewidth=1)
         ax.set(xlabel=change, ylim=(0, 102))
-    axes[0, 3].legend(*axes[0, 3].get_legend_handles_labels(), fontsize=8, loc="lower left")
-    figure.supylabel("%", fontsize=11)
+    figure.supylabel("accuracy or confidence in %", fontsize=11)
+    labelled = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*labelled, loc="outside upper center", ncols=3, fontsize=9)
     return figure
 
 
