@@ -10,11 +10,11 @@ LOOKS = {  # colour, line and marker of each network or training, so that no col
     "CNN": (INPUT, "-", "o"),
     "MLP": (KERNEL, "--", "s"),
     "flatten": (INPUT, "-", "o"),
-    "average": (KERNEL, "--", "s"),
+    "average": (INK, "-.", "v"),
     "flatten, shifts": (OUTPUT, "-.", "^"),
-    "average, shifts": (ACCENT, ":", "D"),
+    "max": (KERNEL, "--", "s"),
+    "max, shifts": (ACCENT, ":", "D"),
     "flatten, rotations": (INK, "-", "v"),
-    "average, blurred pooling": (INK, "-.", "v"),
     "random signs": (OUTPUT, ":", "^"),
     "FGSM": (KERNEL, "--", "s"),
     "PGD": (INPUT, "-", "o"),
@@ -79,12 +79,12 @@ def shifts_and_rotations(runs):
     """Accuracy and change of the logits against the shift, and accuracy against the rotation."""
     figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.6), layout="constrained")
     shifts, angles = list(range(9)), [0, 15, 30, 45, 60, 75, 90]
-    for name in ("flatten", "average", "flatten, shifts", "average, shifts"):
+    for name in ("flatten", "max", "average", "flatten, shifts", "max, shifts"):
         curve(axes[0], shifts, [runs[name][f"shift {n}"] for n in shifts], name)
-    for name in ("flatten", "average", "average, blurred pooling"):
+    for name in ("flatten", "max", "average"):
         changes = [torch.zeros(2), *(runs[name][f"change {n}"] for n in shifts[1:])]
         curve(axes[1], shifts, changes, name)
-    for name in ("flatten", "average", "flatten, rotations"):
+    for name in ("flatten", "max", "flatten, rotations"):
         turned = [runs[name]["shift 0"], *(runs[name][f"rotation {a}"] for a in angles[1:])]
         curve(axes[2], angles, turned, name)
     axes[0].set(title="Accuracy", xlabel="shift in pixels", ylabel="%", ylim=(0, 102))
