@@ -79,12 +79,16 @@ def shifts_and_rotations(runs):
     """Accuracy and change of the logits against the shift, and accuracy against the rotation."""
     figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.6), layout="constrained")
     shifts, angles = list(range(9)), [0, 15, 30, 45, 60, 75, 90]
-    for name in ("flatten", "max", "average", "flatten, shifts", "max, shifts"):
+
+    def present(*names):
+        return [name for name in names if name in runs]
+
+    for name in present("flatten", "max", "average", "flatten, shifts", "max, shifts"):
         curve(axes[0], shifts, [runs[name][f"shift {n}"] for n in shifts], name)
-    for name in ("flatten", "max", "average"):
+    for name in present("flatten", "max", "average"):
         changes = [torch.zeros(2), *(runs[name][f"change {n}"] for n in shifts[1:])]
         curve(axes[1], shifts, changes, name)
-    for name in ("flatten", "max", "flatten, rotations"):
+    for name in present("flatten", "max", "flatten, rotations"):
         turned = [runs[name]["shift 0"], *(runs[name][f"rotation {a}"] for a in angles[1:])]
         curve(axes[2], angles, turned, name)
     axes[0].set(title="Accuracy", xlabel="shift in pixels", ylabel="%", ylim=(0, 102))
