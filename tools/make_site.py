@@ -4,6 +4,7 @@ Whatever the pages say of the series (its order, titles, minutes, figures) is re
 It needs no package beside Python's own, so that publishing need not install PyTorch.
 """
 
+import base64
 import html
 import json
 import os
@@ -147,9 +148,18 @@ def picture(slug):
     return f'<div class="panel" style="{ratio}">{image}</div>'
 
 
+def digit(entry=7):
+    """The pixels of a test digit, a nine, in the page: the window on the first page moves over them."""
+    with (REPOSITORY / "demos" / "shared" / "digits.bin").open("rb") as file:
+        file.seek(784 * entry)
+        pixels = base64.b64encode(file.read(784)).decode()
+    return f'```{{=html}}\n<span hidden data-digit="{pixels}"></span>\n```\n'
+
+
 def card(lesson):
     """One card of the map on the first page."""
     minutes = lesson.minutes.removesuffix(" on two CPU cores")
+    goals = "\n".join(f"- {goal};" for goal in lesson.goals[:2])
     return f"""\
 ::: {{.lesson}}
 ```{{=html}}
@@ -158,7 +168,9 @@ def card(lesson):
 
 ### [{lesson.number} {lesson.title}]({lesson.address})
 
-{lesson.in_short[0].upper()}{lesson.in_short[1:]}.
+[You will be able to]{{.can}}
+
+{goals.removesuffix(";")}.
 
 [{minutes}]{{.minutes}}
 :::
@@ -186,6 +198,7 @@ def prepare(series):
     parts = teaching.pages(series) | {
         "cards.md": "\n".join(map(card, series)),
         "sum.md": total(series),
+        "digit.md": digit(),
         "list.md": "".join(map(line, series)),
     }
     for name, text in parts.items():

@@ -11,12 +11,12 @@ import re
 from html.parser import HTMLParser
 
 LEFT_OUT = re.compile(
-    r"\s*<(?:script|link)\b[^>]*(?:quarto-search|tippy|popper|glightbox|lightbox\.css|bootstrap-icons"
+    r'\s*<(?:script|link)\b[^>]*(?:src|href)="[^"]*(?:quarto-search/|tippy|popper|glightbox|bootstrap-icons'
     r"|quarto-html/quarto\.js|tabsets|quarto-syntax-highlighting)[^>]*>(?:</script>)?"
 )
 COLOURS = re.compile(r"color|background|border|shadow|fill|stroke|outline|filter|--bs|mask|opacity")
 SCRIPTS = ["page.js", "search.js", "hints.js"]
-PRELOADED = ["serif-400", "sans-400", "sans-600"]
+PRELOADED = ["serif-400", "serif-600", "sans-400", "sans-600"]
 FONTS = "site_libs/bootstrap/site/fonts"
 
 
@@ -52,11 +52,14 @@ def polished(source, name, about):
     source = re.sub(r'<script id="quarto-search-options".*?</script>', "", source, flags=re.S)
     source = re.sub(r"<script (?=src=)", "<script defer ", source)
     source = source.replace('quarto-color-alternate" id', 'quarto-color-alternate" media="screen" id')
-    head = [
+    # Quarto's script asks for this one by its id and class.
+    head = ['<link id="quarto-text-highlighting-styles" class="quarto-color-scheme-extra">']
+    head += [
         f'<link rel="preload" href="{root}{FONTS}/{font}.woff2" as="font" type="font/woff2" crossorigin>'
         for font in PRELOADED
     ]
-    head += [f'<script defer src="{root}site/{script}"></script>' for script in SCRIPTS]
+    scripts = [*SCRIPTS, "first.js"] if name == "index.html" else SCRIPTS
+    head += [f'<script defer src="{root}site/{script}"></script>' for script in scripts]
     if about:
         source = described(source, *about)
     source = source.replace("</title>", "</title>\n" + "\n".join(head), 1)
@@ -83,13 +86,15 @@ def described(source, description, picture, shows):
 
 
 def marked_asserts(source):
-    """A line of code that begins with `assert`, and those that belong to it, have a ground of their own."""
+    """Lines of an assert have a ground of their own, and empty lines of code are lower than others."""
 
     def mark(found):
         lines = re.split(r'(?=<span id="cb\d+-\d+">)', found[0])
         depth, marked = None, []
         for line in lines:
             text = html.unescape(re.sub(r"<[^>]+>", "", line)).rstrip("\n")
+            if not text and depth is None:
+                line = re.sub(r'<span id="(cb\d+-\d+)">', r'<span id="\1" class="blank">', line)
             if text.lstrip().startswith("assert "):
                 depth = 0
             if depth is not None and text.strip():
