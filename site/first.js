@@ -157,13 +157,14 @@
     for (const [type, listener] of listeners) pad.removeEventListener(type, listener);
     const events = waiting.splice(0);
     if (!events.length) return undefined;
-    const capture = pad.setPointerCapture;
-    pad.setPointerCapture = () => {}; // a pointer that is gone cannot be captured
+    pad.setPointerCapture = (id) => {
+      try {
+        Element.prototype.setPointerCapture.call(pad, id);
+      } catch {
+        // the stroke is over, and its pointer is gone
+      }
+    };
     for (const event of events) pad.dispatchEvent(event);
-    if (events.at(-1).type !== "pointerup") {
-      pad.dispatchEvent(new PointerEvent("pointerup", { pointerId: events[0].pointerId, bubbles: true }));
-    }
-    pad.setPointerCapture = capture;
     return undefined;
   }
   const listeners = [

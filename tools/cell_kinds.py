@@ -54,9 +54,10 @@ def code_cells(notebook):
 def kinds(notebook):
     """By cell id: lines, asserts, what is folded and why (draws, imports, checks), lines_only."""
     cells = list(code_cells(notebook))
+    needed = [needs(cell.tree) for cell in cells]
     found = {}
     for place, cell in enumerate(cells):
-        later = set().union(*(needs(c.tree) for c in cells[place + 1 :]))
+        later = set().union(*needed[place + 1 :])
         kind = {"lines": len(cell.lines), "asserts": n_asserts(cell.tree)}
         kind["lines_only"] = draws(cell.tree) and not (
             PIXELS.search(cell.source) or LIGHT_AND_DARK.search(cell.words.lower())
