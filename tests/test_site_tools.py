@@ -64,7 +64,9 @@ def test_what_a_later_cell_uses_stays_open():
     assert fold("counts = [1]\n" + PLOT, "counts = 2\nprint(counts)") == "draws"
     assert fold("x = 1\nassert x", "def f():\n    return x") is None
     assert fold("x = 1\nassert x", "def f(x):\n    return x") == "checks"
-    assert fold("runs = stored(path)\n" + PLOT, "print(runs)") == "draws", "anyone can load it again"
+    assert fold("runs = stored(path)\n" + PLOT, "print(runs)") == "draws", (
+        "anyone can load it again"
+    )
 
 
 def test_a_tag_goes_before_the_rule():
@@ -93,7 +95,9 @@ def test_papers_are_read_from_the_bibliography():
     assert paper["title"] == "Deep residual learning for image recognition"
     assert paper["rest"].endswith(", 2016.")
     text = json.dumps(found, ensure_ascii=False)
-    assert not re.search(r"[{}\\]", text.replace("{", "", len(found) + 1).replace("}", "", len(found) + 1))
+    assert not re.search(
+        r"[{}\\]", text.replace("{", "", len(found) + 1).replace("}", "", len(found) + 1)
+    )
     assert "Cireşan" in text
 
 
@@ -148,7 +152,9 @@ def test_styles_keep_what_pages_use():
     kept = [polish.used(part, {"used"}) for part in parts]
     text = "".join(polish.written(part) for part in kept if part)
     assert text == '@media print{.used{color:red}}a{b:c}.used:not(.gone){d:url("x;}")}@import "y";'
-    known = {str(part) for part in polish.flat(polish.parts_of("a{margin:0}@media print{b{margin:0}}"))}
+    known = {
+        str(part) for part in polish.flat(polish.parts_of("a{margin:0}@media print{b{margin:0}}"))
+    }
     dark = polish.parts_of("a{margin:0}a{color:red}@media print{b{margin:0}}")
     assert [polish.without(part, known) for part in dark] == [None, ("a", "color:red"), None]
 

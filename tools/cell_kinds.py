@@ -115,9 +115,7 @@ def draws(tree):
 
 def draws_on_axes(function):
     """Whether a function is for drawing: it uses plt, axes or the course's plots."""
-    return bool(
-        re.search(r"\b(plt|ax|axes|figure|plotting|show_pixels)\b", ast.unparse(function))
-    )
+    return bool(re.search(r"\b(plt|ax|axes|figure|plotting|show_pixels)\b", ast.unparse(function)))
 
 
 def defines(tree):

@@ -46,7 +46,17 @@ def cut(source, target):
     """Write the part of a font that the site needs, as WOFF2."""
     options = subset.Options()
     options.flavor = "woff2"
-    options.layout_features = ["kern", "liga", "mark", "mkmk", "ccmp", "locl", "tnum", "onum", "lnum"]
+    options.layout_features = [
+        "kern",
+        "liga",
+        "mark",
+        "mkmk",
+        "ccmp",
+        "locl",
+        "tnum",
+        "onum",
+        "lnum",
+    ]
     options.name_IDs = ["*"]  # copyright and licence stay in the file
     options.hinting = False
     font = subset.load_font(source, options)

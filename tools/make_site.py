@@ -249,7 +249,7 @@ DESCRIPTIONS = {
     " everything is run. Draw a digit, and watch a network read it.",
     "about.html": "What the course is, how its numbers are checked, its licences, and how to cite it.",
     "glossary.html": "The words of convolutional networks, each defined once and linked to the lesson that teaches it.",
-    "references.html": "The papers that the course builds on, with links.",
+    "references.html": "The papers on convolutional networks that the course builds on, each with a link to it.",
     "teaching.html": "Plans for half a day and for two days, objectives, and where learners of convolutional"
     " networks get stuck.",
     "hpc/index.html": "The course at a computing centre: offline, under Slurm or PBS, on one node or on many.",

@@ -7,7 +7,16 @@ ACCENTS = {
     "'": "\u0301", "`": "\u0300", '"': "\u0308", "^": "\u0302", "~": "\u0303", "c": "\u0327",
     "v": "\u030c", "H": "\u030b", "r": "\u030a", "u": "\u0306", "=": "\u0304", ".": "\u0307", "k": "\u0328",
 }  # fmt: skip
-LETTERS = {r"\o": "ø", r"\O": "Ø", r"\l": "ł", r"\L": "Ł", r"\ss": "ß", r"\i": "i", r"\ae": "æ", r"\&": "&"}
+LETTERS = {
+    r"\o": "ø",
+    r"\O": "Ø",
+    r"\l": "ł",
+    r"\L": "Ł",
+    r"\ss": "ß",
+    r"\i": "i",
+    r"\ae": "æ",
+    r"\&": "&",
+}
 
 
 def plain(text):
@@ -16,7 +25,9 @@ def plain(text):
         text = re.sub(re.escape(command) + r"(?![a-zA-Z])", letter, text)
     accent = r"\\([%s])\s*\{?\s*(\w)\s*\}?" % re.escape("".join(ACCENTS))
     text = re.sub(accent, lambda found: found[2] + ACCENTS[found[1]], text)
-    return unicodedata.normalize("NFC", re.sub(r"[{}]|\\(?=[%&_$#])", "", text).replace("--", "–").replace("~", " "))
+    return unicodedata.normalize(
+        "NFC", re.sub(r"[{}]|\\(?=[%&_$#])", "", text).replace("--", "–").replace("~", " ")
+    )
 
 
 def short_authors(names):

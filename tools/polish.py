@@ -48,10 +48,12 @@ def polished(source, name, about):
     if name == "404.html":  # its addresses are absolute, from wherever it is shown
         root = re.search(r'(?:href|src)="(/[^"]*?)site_libs/', source)[1]
     source = LEFT_OUT.sub("", source)
-    source = re.sub(r'<script>var lightboxQuarto.*?</script>', "", source, flags=re.S)
+    source = re.sub(r"<script>var lightboxQuarto.*?</script>", "", source, flags=re.S)
     source = re.sub(r'<script id="quarto-search-options".*?</script>', "", source, flags=re.S)
     source = re.sub(r"<script (?=src=)", "<script defer ", source)
-    source = source.replace('quarto-color-alternate" id', 'quarto-color-alternate" media="screen" id')
+    source = source.replace(
+        'quarto-color-alternate" id', 'quarto-color-alternate" media="screen" id'
+    )
     # Quarto's script asks for this one by its id and class.
     head = ['<link id="quarto-text-highlighting-styles" class="quarto-color-scheme-extra">']
     head += [
@@ -133,7 +135,9 @@ def nested_code(source):
 
     def recolour(found):
         lines = found[0].split("\n")
-        whole = re.compile(r'^(<span id="cb[^"]*">(?:<a [^>]*></a>)?)<span class="st">(.*?)</span></span>$')
+        whole = re.compile(
+            r'^(<span id="cb[^"]*">(?:<a [^>]*></a>)?)<span class="st">(.*?)</span></span>$'
+        )
         inside = [whole.match(line) for line in lines]
         texts = [html.unescape(line[2]) if line else "" for line in inside]
         if sum(bool(re.match(r"(import|from) \w", text)) for text in texts) < 2:
@@ -150,7 +154,21 @@ def nested_code(source):
 
 SILENT = {"script", "style", "annotation", "button", "nav", "svg"}
 VOID = {"img", "br", "hr", "input", "link", "meta", "source", "wbr", "col"}
-BLOCKS = {"p", "li", "pre", "div", "td", "th", "tr", "h1", "h2", "h3", "figcaption", "summary", "math"}
+BLOCKS = {
+    "p",
+    "li",
+    "pre",
+    "div",
+    "td",
+    "th",
+    "tr",
+    "h1",
+    "h2",
+    "h3",
+    "figcaption",
+    "summary",
+    "math",
+}
 
 
 class Sections(HTMLParser):
@@ -239,9 +257,13 @@ def lighten_styles(site, pages):
         if file.name not in {"quarto.js", "tippy.umd.min.js", "popper.min.js"}
     ]
     words = set(re.findall(r"[\w-]+", " ".join(sources + scripts)))
-    sheets = {sheet: parts_of(sheet.read_text("utf-8")) for sheet in site.rglob("bootstrap-*.min.css")}
+    sheets = {
+        sheet: parts_of(sheet.read_text("utf-8")) for sheet in site.rglob("bootstrap-*.min.css")
+    }
     dark = {sheet for sheet in sheets if "bootstrap-dark" in sheet.name}
-    light = {str(part) for sheet, parts in sheets.items() if sheet not in dark for part in flat(parts)}
+    light = {
+        str(part) for sheet, parts in sheets.items() if sheet not in dark for part in flat(parts)
+    }
     for sheet, parts in sheets.items():
         kept = [used(part, words) for part in parts]
         if sheet in dark:
