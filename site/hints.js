@@ -82,7 +82,7 @@
   }
 
   const known = new Map();
-  for (const code of document.querySelectorAll(".cell code.sourceCode")) {
+  function markShapes(code) {
     let local = new Map(); // of the function that is being read
     let inDefinition = false;
     for (const line of code.children) {
@@ -109,6 +109,17 @@
       }
     }
   }
+
+  // Cell by cell, when the browser has nothing else to do.
+  const cells = [...document.querySelectorAll(".cell code.sourceCode")];
+  const later = window.requestIdleCallback ?? ((work) => setTimeout(work, 50));
+  const work = () => {
+    const start = performance.now();
+    while (cells.length && performance.now() - start < 8) markShapes(cells.shift());
+    if (cells.length) later(work);
+  };
+  later(work);
+
   document.addEventListener("pointerover", (event) => {
     const name = event.target.closest?.(".shaped");
     if (!name) return;

@@ -30,12 +30,14 @@ for (const control of document.querySelectorAll("a[role=navigation]")) {
 // What scrolls sideways can be reached with the keyboard, and says that it scrolls.
 const boxes = document.querySelectorAll("main pre, .table-responsive, .formula, .scrolls");
 const markScrolling = () => {
-  for (const box of boxes) {
-    const scrolls = box.clientWidth > 0 && box.scrollWidth > box.clientWidth + 1;
-    box.classList.toggle("scrolling", scrolls);
-    if (scrolls) box.tabIndex = 0;
+  // All sizes are read before anything is written, so that the page is laid out once.
+  const scroll = [...boxes].map((box) => box.clientWidth > 0 && box.scrollWidth > box.clientWidth + 1);
+  boxes.forEach((box, i) => {
+    if (scroll[i] === box.classList.contains("scrolling")) return;
+    box.classList.toggle("scrolling", scroll[i]);
+    if (scroll[i]) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
-  }
+  });
 };
 addEventListener("load", markScrolling);
 addEventListener("resize", markScrolling);

@@ -741,12 +741,14 @@ def test_a_term_is_explained_on_focus_and_on_hover(screen, address):
 
 def test_shapes_are_those_of_the_comments(screen, address):
     screen.open(address + "notebooks/03-training.html")
+    screen.wait(1)
     shapes = screen.run("[...document.querySelectorAll('.shaped')].map(e => e.dataset.shape)")
     assert len(shapes) > 10
     text = screen.run("document.querySelector('main').textContent")
     assert all(shape in text for shape in shapes)
     screen.run(
-        "document.querySelector('.shaped').dispatchEvent(new PointerEvent('pointerover', {bubbles: true}))"
+        "document.querySelector('.shaped')"
+        ".dispatchEvent(new PointerEvent('pointerover', {bubbles: true}))"
     )
     assert shapes[0] in screen.run("document.querySelector('#hint').textContent")
 
@@ -831,7 +833,10 @@ def test_paper_is_light_and_nothing_is_cut(screen, address):
     assert screen.run(style % ("main p", "color")) == "rgb(0, 0, 0)"
     for gone in ("#quarto-sidebar", ".lesson-bar a", ".code-copy-button", ".try"):
         assert screen.run(style % (gone, "display")) == "none", gone
-    wide = "[...document.querySelectorAll('main pre')].filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 2).length"
+    wide = (
+        "[...document.querySelectorAll('main pre')]"
+        ".filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 2).length"
+    )
     assert screen.run(wide) == 0
     screen.call("Emulation.setEmulatedMedia", media="")
     screen.run("dispatchEvent(new Event('afterprint'))")

@@ -19,7 +19,7 @@ LIGHT_AND_DARK = re.compile(
 
 @dataclass
 class Cell:
-    """A code cell: its id, source without options, tags, whether it prints, and its figure's words."""
+    """A code cell: id, source without options, tags, whether it prints, its figure's words."""
 
     id: str
     source: str
@@ -124,7 +124,7 @@ def defines(tree):
 
 
 def assigned(tree):
-    """The names that code assigns at its own level, loaded files aside: these anyone can load again."""
+    """The names that code assigns at its own level; files that anyone can load again aside."""
     table = symtable.symtable(ast.unparse(tree), "cell", "exec")
     loaded = {
         node.targets[0].id
@@ -137,7 +137,7 @@ def assigned(tree):
 
 
 def needs(tree):
-    """The names that code reads and has not assigned before, functions and comprehensions included."""
+    """The names that code reads and has not assigned before, in its functions too."""
     known, needed = set(), set()
     for statement in tree.body:
         scopes = [symtable.symtable(ast.unparse(statement), "cell", "exec")]

@@ -149,7 +149,7 @@ def picture(slug):
 
 
 def digit(entry=7):
-    """The pixels of a test digit, a nine, in the page: the window on the first page moves over them."""
+    """The pixels of a test digit, a nine: the window on the first page moves over them."""
     with (REPOSITORY / "demos" / "shared" / "digits.bin").open("rb") as file:
         file.seek(784 * entry)
         pixels = base64.b64encode(file.read(784)).decode()
@@ -245,14 +245,18 @@ def demos():
 
 # What the pages that are no lesson are about, for searches and where a link is shared.
 DESCRIPTIONS = {
-    "index.html": "A course on convolutional networks in PyTorch, from a pixel to the vision transformer, in which"
-    " everything is run. Draw a digit, and watch a network read it.",
-    "about.html": "What the course is, how its numbers are checked, its licences, and how to cite it.",
-    "glossary.html": "The words of convolutional networks, each defined once and linked to the lesson that teaches it.",
-    "references.html": "The papers on convolutional networks that the course builds on, each with a link to it.",
-    "teaching.html": "Plans for half a day and for two days, objectives, and where learners of convolutional"
-    " networks get stuck.",
-    "hpc/index.html": "The course at a computing centre: offline, under Slurm or PBS, on one node or on many.",
+    "index.html": "A course on convolutional networks in PyTorch, from a pixel to the vision"
+    " transformer, in which everything is run. Draw a digit, and watch a network read it.",
+    "about.html": "What the course is, how its numbers are checked, its licences, and how to"
+    " cite it.",
+    "glossary.html": "The words of convolutional networks, each defined once and linked to the"
+    " lesson that teaches it.",
+    "references.html": "The papers on convolutional networks that the course builds on, each with"
+    " a link to it.",
+    "teaching.html": "Plans for half a day and for two days, objectives, and where learners of"
+    " convolutional networks get stuck.",
+    "hpc/index.html": "The course at a computing centre: offline, under Slurm or PBS, on one node"
+    " or on many.",
     "404.html": "This page does not exist.",
 }
 CARD_SHOWS = (

@@ -5,7 +5,8 @@ import unicodedata
 
 ACCENTS = {
     "'": "\u0301", "`": "\u0300", '"': "\u0308", "^": "\u0302", "~": "\u0303", "c": "\u0327",
-    "v": "\u030c", "H": "\u030b", "r": "\u030a", "u": "\u0306", "=": "\u0304", ".": "\u0307", "k": "\u0328",
+    "v": "\u030c", "H": "\u030b", "r": "\u030a", "u": "\u0306", "=": "\u0304",
+    ".": "\u0307", "k": "\u0328",
 }  # fmt: skip
 LETTERS = {
     r"\o": "ø",
@@ -23,7 +24,7 @@ def plain(text):
     """A BibTeX value without its braces and accents written as commands."""
     for command, letter in LETTERS.items():
         text = re.sub(re.escape(command) + r"(?![a-zA-Z])", letter, text)
-    accent = r"\\([%s])\s*\{?\s*(\w)\s*\}?" % re.escape("".join(ACCENTS))
+    accent = rf"\\([{re.escape(''.join(ACCENTS))}])\s*\{{?\s*(\w)\s*\}}?"
     text = re.sub(accent, lambda found: found[2] + ACCENTS[found[1]], text)
     return unicodedata.normalize(
         "NFC", re.sub(r"[{}]|\\(?=[%&_$#])", "", text).replace("--", "–").replace("~", " ")

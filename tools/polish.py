@@ -15,6 +15,11 @@ LEFT_OUT = re.compile(
     r"|quarto-html/quarto\.js|tabsets|quarto-syntax-highlighting)[^>]*>(?:</script>)?"
 )
 COLOURS = re.compile(r"color|background|border|shadow|fill|stroke|outline|filter|--bs|mask|opacity")
+# The page for wrong addresses names its style sheets by the address of the published site; where
+# they cannot be reached it is still a page.
+PLAIN = """<style>
+body { max-width: 40rem; margin: 2rem auto; padding: 0 1rem; font: 1.1rem/1.5 sans-serif; }
+</style>"""
 SCRIPTS = ["page.js", "search.js", "hints.js"]
 PRELOADED = ["serif-400", "serif-600", "sans-400", "sans-600"]
 FONTS = "site_libs/bootstrap/site/fonts"
@@ -57,11 +62,14 @@ def polished(source, name, about):
     # Quarto's script asks for this one by its id and class.
     head = ['<link id="quarto-text-highlighting-styles" class="quarto-color-scheme-extra">']
     head += [
-        f'<link rel="preload" href="{root}{FONTS}/{font}.woff2" as="font" type="font/woff2" crossorigin>'
+        f'<link rel="preload" href="{root}{FONTS}/{font}.woff2" '
+        'as="font" type="font/woff2" crossorigin>'
         for font in PRELOADED
     ]
     scripts = [*SCRIPTS, "first.js"] if name == "index.html" else SCRIPTS
     head += [f'<script defer src="{root}site/{script}"></script>' for script in scripts]
+    if name == "404.html":
+        head.insert(0, PLAIN)
     if about:
         source = described(source, *about)
     source = source.replace("</title>", "</title>\n" + "\n".join(head), 1)
@@ -82,13 +90,13 @@ def described(source, description, picture, shows):
     for kind in ("og:", "twitter:"):
         for name, value in [("description", text), ("image", picture), ("image:alt", alt)]:
             tag = rf'(<meta (?:property|name)="{kind}{name}" content=")[^"]*(">)'
-            source = re.sub(tag, lambda found: found[1] + value + found[2], source)
+            source = re.sub(tag, lambda found, v=value: found[1] + v + found[2], source)
         source = re.sub(rf'<meta [^>]*"{kind}image[:-](?:width|height)"[^>]*>\n?', "", source)
     return source.replace("</title>", f'</title>\n<meta name="description" content="{text}">', 1)
 
 
 def marked_asserts(source):
-    """Lines of an assert have a ground of their own, and empty lines of code are lower than others."""
+    """Lines of an assert have a ground of their own; empty lines of code are lower than others."""
 
     def mark(found):
         lines = re.split(r'(?=<span id="cb\d+-\d+">)', found[0])
@@ -110,8 +118,9 @@ def marked_asserts(source):
 
 
 WORDS = (
-    "False None True and as assert async await break class continue def del elif else except finally "
-    "for from global if import in is lambda nonlocal not or pass raise return try while with yield"
+    "False None True and as assert async await break class continue def del elif else except "
+    "finally for from global if import in is lambda nonlocal not or pass raise return try while "
+    "with yield"
 )
 TOKEN = re.compile(
     rf"(?P<co>#.*$)|(?P<st>[frb]*\"[^\"]*\"|[frb]*'[^']*')|\b(?P<kw>{WORDS.replace(' ', '|')})\b"
@@ -187,7 +196,7 @@ class Sections(HTMLParser):
             self.in_main = True
         if not self.in_main or tag in VOID:
             return
-        hidden = tag in SILENT or attributes.get("aria-hidden") == "true" and tag != "a"
+        hidden = tag in SILENT or (attributes.get("aria-hidden") == "true" and tag != "a")
         hidden = hidden or "margin-note" in (attributes.get("class") or "")
         self.open.append((tag, hidden))
         self.silent += hidden
