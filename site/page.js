@@ -185,7 +185,7 @@ if (document.body.classList.contains("glossary")) {
 const notice = document.createElement("p");
 notice.className = "offline";
 notice.setAttribute("role", "status");
-document.querySelector("#quarto-sidebar .sidebar-header")?.after(notice);
+document.querySelector("#quarto-sidebar")?.append(notice); // at the end, so that nothing moves
 const showNotice = () => {
   if (location.protocol === "file:") {
     notice.textContent = "You read this from a folder. All pages and the search work; what computes asks for a web server.";

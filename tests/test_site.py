@@ -830,7 +830,7 @@ def test_paper_is_light_and_nothing_is_cut(screen, address):
     screen.resize(700)
     style = "getComputedStyle(document.querySelector('%s')).%s"
     assert screen.run(style % ("body", "backgroundColor")) == "rgb(255, 255, 255)"
-    assert screen.run(style % ("main p", "color")) == "rgb(0, 0, 0)"
+    assert screen.run(style % ("main section > p", "color")) == "rgb(0, 0, 0)"
     for gone in ("#quarto-sidebar", ".lesson-bar a", ".code-copy-button", ".try"):
         assert screen.run(style % (gone, "display")) == "none", gone
     wide = (
@@ -864,7 +864,7 @@ def test_from_a_folder_the_page_says_so_and_follows_the_reader(screen, site):
     assert [entry["text"] for entry in errors if entry["level"] == "error"] == []
 
 
-@pytest.mark.parametrize("name", html_pages())
+@pytest.mark.parametrize("name", list(html_pages()))
 def test_pages_say_what_they_are_about(site, name):
     page = (site / name).read_text(encoding="utf-8")
     if name != "404.html":

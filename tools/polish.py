@@ -20,6 +20,12 @@ COLOURS = re.compile(r"color|background|border|shadow|fill|stroke|outline|filter
 PLAIN = """<style>
 body { max-width: 40rem; margin: 2rem auto; padding: 0 1rem; font: 1.1rem/1.5 sans-serif; }
 </style>"""
+# The fonts of the first paint are asked for at once; from a folder a browser may not.
+PRELOAD = """<script>if (location.protocol !== "file:") for (const href of %s) {
+  const link = Object.assign(document.createElement("link"), { rel: "preload", as: "font", href });
+  Object.assign(link, { type: "font/woff2", crossOrigin: "" });
+  document.head.append(link);
+}</script>"""
 SCRIPTS = ["page.js", "search.js", "hints.js"]
 PRELOADED = ["serif-400", "serif-600", "sans-400", "sans-600"]
 FONTS = "site_libs/bootstrap/site/fonts"
@@ -61,11 +67,8 @@ def polished(source, name, about):
     )
     # Quarto's script asks for this one by its id and class.
     head = ['<link id="quarto-text-highlighting-styles" class="quarto-color-scheme-extra">']
-    head += [
-        f'<link rel="preload" href="{root}{FONTS}/{font}.woff2" '
-        'as="font" type="font/woff2" crossorigin>'
-        for font in PRELOADED
-    ]
+    fonts = json.dumps([f"{root}{FONTS}/{font}.woff2" for font in PRELOADED])
+    head.append(PRELOAD % fonts)
     scripts = [*SCRIPTS, "first.js"] if name == "index.html" else SCRIPTS
     head += [f'<script defer src="{root}site/{script}"></script>' for script in scripts]
     if name == "404.html":
