@@ -358,6 +358,19 @@ local function known_terms(inlines)
   return found
 end
 
+-- "3 × 3" stays on one line.
+local function unbroken_products(inlines)
+  for i = 2, #inlines - 1 do
+    if inlines[i].t == "Str" and inlines[i].text == "×" then
+      for _, at in ipairs({ i - 1, i + 1 }) do
+        local space = inlines[at].t == "Space" or inlines[at].t == "SoftBreak"
+        if space then inlines[at] = pandoc.Str("\u{a0}") end
+      end
+    end
+  end
+  return inlines
+end
+
 -- A paper that a paragraph links to is named in the margin, once on a page.
 local named = {}
 
@@ -423,7 +436,7 @@ if html then
     { Meta = read_pages },
     { Pandoc = notebook and begin_lesson or nil },
     { Pandoc = notebook and set_text or nil },
-    { Strong = notebook and term or nil },
+    { Strong = notebook and term or nil, Inlines = unbroken_products },
     { Image = image_in_html, Link = link_to_demo, Table = in_a_box, Math = display_formula },
   }
 end
