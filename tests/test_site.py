@@ -5,6 +5,7 @@ checked in test_notebooks.py.
 """
 
 import base64
+import functools
 import html
 import io
 import json
@@ -362,6 +363,12 @@ class Tags(HTMLParser):
                 self.targets.append(attributes[name])
 
 
+@functools.cache
+def tags(file):
+    """The Tags of a page of the build, read once."""
+    return Tags(file)
+
+
 def test_build_warns_of_nothing(build):
     assert [line for line in build[1].splitlines() if "WARN" in line or "ERROR" in line] == []
 
@@ -427,7 +434,7 @@ def test_every_page_is_there(site):
 
 @pytest.mark.parametrize("name", readable_pages())
 def test_internal_links_and_anchors_resolve(site, name):
-    for target in Tags(site / name).targets:
+    for target in tags(site / name).targets:
         parts = urlsplit(target)
         if parts.scheme or parts.netloc or target == "#":
             continue
@@ -435,7 +442,7 @@ def test_internal_links_and_anchors_resolve(site, name):
         file = file / "index.html" if file.is_dir() else file
         assert file.exists(), target
         if parts.fragment and file.suffix == ".html":
-            assert unquote(parts.fragment) in Tags(file).ids, target
+            assert unquote(parts.fragment) in tags(file).ids, target
 
 
 def test_the_404_page_works_at_any_depth(site):
