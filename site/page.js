@@ -27,6 +27,16 @@ for (const control of document.querySelectorAll("a[role=navigation]")) {
   });
 }
 
+// Quarto's script writes links anew, those to a place on the same page too: these must not load it again.
+addEventListener("load", () =>
+  setTimeout(() => {
+    for (const link of document.querySelectorAll("a[data-original-href*='#']")) {
+      const { pathname, hash } = new URL(link.dataset.originalHref, location.href);
+      if (pathname === location.pathname && hash) link.setAttribute("href", hash);
+    }
+  }),
+);
+
 // What scrolls sideways can be reached with the keyboard, and says that it scrolls.
 const boxes = document.querySelectorAll("main pre, .table-responsive, .formula, .scrolls");
 const markScrolling = () => {
