@@ -160,8 +160,7 @@ document.querySelectorAll("a.zoom").forEach((link) => {
 
 if (document.body.classList.contains("glossary")) {
   const sections = [...document.querySelectorAll("main section.level2")];
-  const bar = document.createElement("div");
-  bar.className = "filter";
+  const bar = document.querySelector(".filter");
   bar.innerHTML =
     '<label>Filter <input type="search" autocomplete="off"></label> <span role="status"></span>' +
     '<nav class="letters" aria-label="First letters"></nav>';
@@ -187,7 +186,6 @@ if (document.body.classList.contains("glossary")) {
     status.textContent = words.length ? `${n} of ${sections.length} terms` : "";
     letters.hidden = words.length > 0;
   };
-  sections[0]?.before(bar);
 }
 
 // --- reading without a server or without a network -------------------------------------------------

@@ -488,6 +488,12 @@ def test_in_a_browser(screen, site, address, name):
         outside = [url for url in screen.requested() if not url.startswith((start, "data:"))]
         assert outside == []
         if start == address:
+            shift = screen.run(
+                "new Promise(done => { let sum = 0;"
+                " new PerformanceObserver(list => list.getEntries().forEach(e => sum += e.value))"
+                ".observe({type: 'layout-shift', buffered: true}); setTimeout(() => done(sum), 200) })"
+            )
+            assert shift < 0.02
             assert screen.received_bytes() < MAX_PAGE
             logged = [
                 e["params"]["entry"] for e in screen.events if e["method"] == "Log.entryAdded"
@@ -495,12 +501,6 @@ def test_in_a_browser(screen, site, address, name):
             assert [entry["text"] for entry in logged if entry["level"] == "error"] == []
         thrown = [e for e in screen.events if e["method"] == "Runtime.exceptionThrown"]
         assert thrown == []
-    shift = screen.run(
-        "new Promise(done => { let sum = 0;"
-        " new PerformanceObserver(list => list.getEntries().forEach(e => sum += e.value))"
-        ".observe({type: 'layout-shift', buffered: true}); setTimeout(() => done(sum), 200) })"
-    )
-    assert shift < 0.02
 
 
 @pytest.mark.parametrize("name", readable_pages())
