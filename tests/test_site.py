@@ -491,7 +491,8 @@ def test_in_a_browser(screen, site, address, name):
             shift = screen.run(
                 "new Promise(done => { let sum = 0;"
                 " new PerformanceObserver(list => list.getEntries().forEach(e => sum += e.value))"
-                ".observe({type: 'layout-shift', buffered: true}); setTimeout(() => done(sum), 200) })"
+                ".observe({type: 'layout-shift', buffered: true});"
+                " setTimeout(() => done(sum), 200) })"
             )
             assert shift < 0.02
             assert screen.received_bytes() < MAX_PAGE
