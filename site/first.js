@@ -58,8 +58,9 @@
       finished: speakSoon,
     });
     function read() {
-      const steps = normalise(pad.ink, SIDE);
+      const steps = pad.isTooSmall ? null : normalise(pad.inkAtFullSize, SIDE);
       show(steps && forward(weights, steps.image).probabilities, sure);
+      if (pad.isTooSmall) $("verdict").textContent = "Too small to be read: draw it larger.";
     }
     $("progress").hidden = true;
     $("pad").removeAttribute("aria-busy");

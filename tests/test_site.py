@@ -30,7 +30,7 @@ from PIL import Image
 REPOSITORY = Path(__file__).parents[1]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 PAGES = sorted([*REPOSITORY.glob("*.qmd"), *(REPOSITORY / "hpc").glob("*.qmd")])
-DEMOS = [REPOSITORY / "demos" / name for name in ("draw.html", "explore.html")]
+DEMOS = [REPOSITORY / "demos" / name for name in ("draw.html", "explore.html", "train.html")]
 CONFIG = yaml.safe_load((REPOSITORY / "_quarto.yml").read_text())
 FONT = REPOSITORY / "site" / "math.woff"
 MAX_PAGE = 1_500_000
