@@ -15,10 +15,11 @@ import cnn.data
 import cnn.fast
 import cnn.lab
 import cnn.models
+import cnn.photographs
 import cnn.plotting
 import cnn.shapes
 import cnn.training
-from cnn.figures import convolution, resnet, samples, scaling, unet, vit
+from cnn.figures import convolution, photographs, resnet, samples, scaling, unet, vit
 
 REPOSITORY = Path(__file__).parents[1]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -28,10 +29,12 @@ MODULES = [
     resnet,
     unet,
     vit,
+    photographs,
     scaling,
     cnn.plotting,
     cnn.data,
     cnn.models,
+    cnn.photographs,
     cnn.shapes,
     cnn.training,
     cnn.fast,
@@ -84,6 +87,13 @@ TAUGHT = {
         "window",
         "train_quickly",
         "percent_right",
+    ],
+    "10-photographs": [
+        "convolution",
+        "InvertedResidual",
+        "EfficientNetLite0",
+        "preprocess",
+        "linear_head",
     ],
     "09-vit": ["PatchEmbedding", "attention", "MultiHeadAttention", "EncoderBlock", "ViT"],
 }

@@ -34,6 +34,7 @@ PICTURES = {
     "resnet": "Maps of three layers, with shortcuts past them.",
     "unet": "A scene of digits, and the same scene with a colour for each class.",
     "vit": "A nine in sixteen patches that attend to each other.",
+    "photographs": "A photograph of a cat, and coloured filters of the network that looks at it.",
     "scaling": "Two processes, each with its own digits, that average their gradients.",
 }
 
