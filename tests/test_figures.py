@@ -15,7 +15,11 @@ from cnn.figures.samples import colour_picture, nine
 REPOSITORY = Path(__file__).parents[1]
 IMAGES = REPOSITORY / "images"
 # The modules of cnn.figures: each may import those before it, and none beside it.
-ORDER = [{"parts", "samples"}, {"convolution", "photographs", "resnet", "scaling", "unet", "vit"}, {"cards"}]
+ORDER = [
+    {"parts", "samples"},
+    {"convolution", "photographs", "resnet", "scaling", "unet", "vit"},
+    {"cards"},
+]
 
 
 @pytest.fixture(scope="module")

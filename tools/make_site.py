@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import photo_runtime
 import teaching
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -303,6 +304,7 @@ def find_quarto():
 def main():
     quarto, series = find_quarto(), lessons()
     prepare(series)
+    photo_runtime.provide()
     for folder, options in [
         (SITE, ["--to", "html"]),
         (MARKDOWN, ["--to", "gfm", "--output-dir", MARKDOWN.name]),

@@ -68,4 +68,11 @@ EXPLORE = DemoPage(
     still_alt="A handwritten nine",
     losable="explore/page.js explore/view.js explore/data.json shared/convolution.js",
 )
-PAGES = [INDEX, DRAW, EXPLORE]
+PHOTO = DemoPage(
+    "photo",
+    ready=f"!document.getElementById('demo').hidden || {TROUBLE}",
+    bytes=(10_000, 100_000),  # the network comes with the first photograph
+    controls="theme file example",
+    losable="photo/page.js photo/image.js photo/network.js",
+)
+PAGES = [INDEX, DRAW, EXPLORE, PHOTO]

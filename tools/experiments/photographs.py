@@ -315,14 +315,19 @@ PATCH_CHANGES = {
 
 
 def augmentation():
-    """What changed images bring: on 10 digits of each class, and on 8 patches of each material."""
-    path = RESULTS / "photographs-augmentation.json"
+    """What changed images bring, on 10 digits of each class."""
     for seed in SEEDS:
         for name, change in DIGIT_CHANGES.items():
             run = partial(from_digits, way="small CNN", n=10, change=change)
-            repeat(run, [seed], path, f"digits, {name}")
+            repeat(run, [seed], RESULTS / "photographs-changed-digits.json", name)
+
+
+def changes():
+    """What changed images bring, on 8 patches of each material."""
+    for seed in SEEDS:
         for name, change in PATCH_CHANGES.items():
-            repeat(partial(changed_patches, change=change), [seed], path, f"patches, {name}")
+            run = partial(changed_patches, change=change)
+            repeat(run, [seed], RESULTS / "photographs-changed-patches.json", name)
 
 
 def changed_patches(seed, change, n=8):
@@ -428,6 +433,7 @@ EXPERIMENTS = {
     "leaks": leaks,
     "digits": on_digits,
     "augmentation": augmentation,
+    "changes": changes,
     "slow": slow,
     "scenes": all_scenes,
 }
