@@ -8,6 +8,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 
@@ -31,7 +32,12 @@ def frozen(network, X, folder=None, batch_size=64):
     if path.exists():
         try:
             return torch.load(path, weights_only=True)
-        except (RuntimeError, EOFError, OSError):  # cut off, for example by a full disk
+        except (
+            RuntimeError,
+            EOFError,
+            OSError,
+            UnpicklingError,
+        ):  # cut off, for example by a full disk
             pass
     was_training = network.training
     network.eval()
