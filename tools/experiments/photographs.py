@@ -37,7 +37,6 @@ from cnn.frozen import frozen  # noqa: E402
 from cnn.lab import SmallCNN  # noqa: E402
 from cnn.photographs import (  # noqa: E402
     MATERIALS,
-    PATCH,
     EfficientNetLite0,
     as_input,
     backbone,
@@ -300,18 +299,6 @@ DIGIT_CHANGES = {
     "mirror": each(v2.RandomHorizontalFlip()),
     "turn to any angle": each(v2.RandomAffine(180)),
 }
-PATCH_CHANGES = {
-    "none": None,
-    "mirror": each(v2.Compose([v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()])),
-    "brightness, contrast": each(
-        v2.Compose(
-            [v2.Lambda(lambda X: X / 255), v2.ColorJitter(0.4, 0.4), v2.Lambda(lambda X: 255 * X)]
-        )
-    ),
-    "cut and enlarge": each(
-        v2.RandomResizedCrop(PATCH, scale=(0.4, 1), ratio=(0.8, 1.25), antialias=True)
-    ),
-}
 
 
 def augmentation():
@@ -320,25 +307,6 @@ def augmentation():
         for name, change in DIGIT_CHANGES.items():
             run = partial(from_digits, way="small CNN", n=10, change=change)
             repeat(run, [seed], RESULTS / "photographs-changed-digits.json", name)
-
-
-def changes():
-    """What changed images bring, on 8 patches of each material."""
-    for seed in SEEDS:
-        for name, change in PATCH_CHANGES.items():
-            run = partial(changed_patches, change=change)
-            repeat(run, [seed], RESULTS / "photographs-changed-patches.json", name)
-
-
-def changed_patches(seed, change, n=8):
-    X, y = patches("train", n, seed)
-    torch.manual_seed(seed)
-    way = "small, from scratch"
-    return {
-        "accuracy": accuracy(
-            trained(way, X, y, len(MATERIALS), 3e-3, change), *strip_patches("test")
-        )
-    }
 
 
 # --- scenes --------------------------------------------------------------------------------------
@@ -433,7 +401,6 @@ EXPERIMENTS = {
     "leaks": leaks,
     "digits": on_digits,
     "augmentation": augmentation,
-    "changes": changes,
     "slow": slow,
     "scenes": all_scenes,
 }

@@ -206,16 +206,14 @@ def _card_of_patches(ax, x, y):
 def _card_of_a_photograph(ax, x, y):
     """A cat, and the most colourful filters of the first layer of a network that knows cats."""
     cat = square(photograph("cat"), 56).permute(1, 2, 0).double() / 255
-    whole = pixels(ax, (cat * 32).round() / 32, x, y + 0.1, 1.7, INPUT, line=1.8)
+    pixels(ax, (cat * 32).round() / 32, x, y + 0.1, 1.7, INPUT, line=1.8)
     kernels = renamed(published_weights())["0.1.weight"].double()  # (32, 3, 3, 3)
     colour = (kernels - kernels.mean(dim=1, keepdim=True)).square().sum(dim=(1, 2, 3))
     colour = colour / kernels.square().sum(dim=(1, 2, 3))
     for i, k in enumerate(colour.argsort(descending=True)[:8].tolist()):
         kernel = (kernels[k] / kernels[k].abs().max() + 1) / 2
         corner = x + 1.9 + i % 2 * 0.48, y + 0.1 + i // 2 * 0.44
-        box = pixels(ax, (kernel.permute(1, 2, 0) * 32).round() / 32, *corner, 0.38, KERNEL)
-        if i == 2:
-            join_windows(ax, whole, box, (24, 12), 5, KERNEL)
+        pixels(ax, (kernel.permute(1, 2, 0) * 32).round() / 32, *corner, 0.38, KERNEL)
 
 
 def _card_of_processes(ax, x, y):
