@@ -54,6 +54,7 @@ figures: $(VENV)/.installed
 export: $(VENV)/.installed
 	$(BIN)/python tools/export_draw.py
 	$(BIN)/python tools/export_explore.py
+	$(BIN)/python tools/export_train.py
 	$(BIN)/python tools/export_photo.py
 
 bench: $(VENV)/.installed

@@ -13,13 +13,15 @@ import stamp
 import cnn.comparing
 import cnn.data
 import cnn.fast
+import cnn.inside
 import cnn.lab
 import cnn.models
 import cnn.photographs
 import cnn.plotting
+import cnn.robustness
 import cnn.shapes
 import cnn.training
-from cnn.figures import convolution, photographs, resnet, samples, scaling, unet, vit
+from cnn.figures import convolution, features, photographs, resnet, samples, scaling, unet, vit
 
 REPOSITORY = Path(__file__).parents[1]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -29,6 +31,7 @@ MODULES = [
     resnet,
     unet,
     vit,
+    features,
     photographs,
     scaling,
     cnn.plotting,
@@ -39,6 +42,8 @@ MODULES = [
     cnn.training,
     cnn.fast,
     cnn.lab,
+    cnn.inside,
+    cnn.robustness,
     cnn.comparing,
     ladder,
 ]
@@ -63,6 +68,41 @@ TAUGHT = {
         "interval",
         "McNemar",
         "mcnemar",
+    ],
+    "05-features": [
+        "after",
+        "share",
+        "purity",
+        "nearest_neighbour_accuracy",
+        "probe_accuracy",
+        "logit",
+        "input_gradient",
+        "saliency",
+        "integrated_gradients",
+        "occlusion",
+        "layer_gradient",
+        "grad_cam",
+        "hires_cam",
+        "explain",
+        "similarity",
+        "left_after_erasing",
+        "with_mark",
+        "mass_on",
+        "top_in",
+    ],
+    "06-robustness": [
+        "train_epoch_on",
+        "shift",
+        "shift_each_way",
+        "rotate",
+        "rotate_each_way",
+        "add_noise",
+        "lower_contrast",
+        "HeadNet",
+        "input_gradient",
+        "fgsm",
+        "project",
+        "pgd",
     ],
     "07-resnet": ["ResidualBlock", "residual_stage", "ResNet"],
     "08-unet": ["double_convolution", "UNet"],

@@ -1,67 +1,48 @@
 """Wrong answers to the exercises on training, by the misconception each comes from."""
 
-LOSSES = """
+GRADIENTS = """
 predictions = {{
-    "knows nothing of 100 classes": {},
-    "gives the true class 1/2": {},
-    "gives the true class 1/1000": {},
+    "gradient of v": {},
+    "gradient of b": {},
+    "gradient of w": {},
+    "w after one step with lr 0.01": {},
+    "w.grad after backward() was called twice": {},
 }}
-"""
-LOSS_OF = """
-def loss_of(logits, y):
-    {}
-    return {}
 """
 STEP = """
 def step(model, X, y, loss_fn, optimizer):
     {}
     return loss.item()
 """
-ACCURACY_OF = """
-@torch.no_grad()
-def accuracy_of(model, X, y, batch_size):
+CHOOSE_RATE = """
+def choose_rate(val_losses):
     {}
-    shares = []
-    n_correct = 0
-    for X_batch, y_batch in batches(X, y, batch_size):
-        right = model(X_batch).argmax(dim=1) == y_batch
-        shares.append(right.float().mean())
-        n_correct += right.sum()
+"""
+HIDDEN_UNITS = """
+def hidden_units(n_parameters):
+    def size(hidden):
+        return {}
+
+    {}
+"""
+ASK = """
+@torch.no_grad()
+def ask(model, path, image):
+    {}
     return {}
 """
+NEAREST = "return min(range(1, 4000), key=lambda hidden: abs(size(hidden) - n_parameters))"
+LOAD = "model.load_state_dict(torch.load(path, weights_only=True)); "
+ANSWER = "p.argmax().item(), p.max().item()"
 
 WRONG = {
-    "losses": [
-        ("base", LOSSES.format("math.log10(100)", "math.log10(2)", "3")),
-        ("sign", LOSSES.format("math.log(1 / 100)", "math.log(1 / 2)", "math.log(1 / 1000)")),
-        ("accuracy", LOSSES.format("0.99", "0.5", "0.999")),
-    ],
-    "loss_of": [
-        (
-            "logits",
-            LOSS_OF.format(
-                "p = logits.softmax(dim=1)",
-                "(p.logsumexp(dim=1) - p[torch.arange(len(y)), y]).mean()",
-            ),
-        ),
-        ("logits", LOSS_OF.format("p = logits.softmax(dim=1)", "nn.CrossEntropyLoss()(p, y)")),
-        (
-            "sum",
-            LOSS_OF.format(
-                "z = logits[torch.arange(len(y)), y]", "(logits.logsumexp(dim=1) - z).sum()"
-            ),
-        ),
-        (
-            "axis",
-            LOSS_OF.format("p = logits.softmax(dim=0)", "-p[torch.arange(len(y)), y].log().mean()"),
-        ),
-        (
-            "overflow",
-            LOSS_OF.format(
-                "e = logits.exp()",
-                "-(e[torch.arange(len(y)), y] / e.sum(dim=1)).log().mean()",
-            ),
-        ),
+    "gradients": [
+        ("square", GRADIENTS.format("-2 * 3", "-2 * -2", "-2 * -2 * 4", "0.5 - 0.16", "32")),
+        ("square", GRADIENTS.format("-12", "8", "16", "0.5 - 0.16", "32")),
+        ("chain", GRADIENTS.format("3", "1", "4", "0.46", "8")),
+        ("path", GRADIENTS.format("-12", "-4", "-16", "0.66", "-32")),
+        ("uphill", GRADIENTS.format("-12", "8", "32", "0.5 + 0.32", "64")),
+        ("accumulation", GRADIENTS.format("-12", "8", "32", "0.18", "32")),
     ],
     "step": [
         (
@@ -91,12 +72,64 @@ WRONG = {
             ),
         ),
     ],
-    "accuracy_of": [
-        ("dropout", ACCURACY_OF.format("", "100 * n_correct.item() / len(y)")),
+    "choose_rate": [
         (
-            "last batch",
-            ACCURACY_OF.format("model.eval()", "100 * sum(shares).item() / len(shares)"),
+            "lucky seed",
+            CHOOSE_RATE.format("""
+    rows = [(loss, lr) for lr, losses in val_losses.items() for loss in losses]
+    rows = [row for row in rows if row[0] == row[0]]
+    return min(rows)[1]"""),
         ),
-        ("percent", ACCURACY_OF.format("model.eval()", "n_correct.item() / len(y)")),
+        (
+            "failed run",
+            CHOOSE_RATE.format("""
+    means = {lr: torch.tensor(losses).nanmean() for lr, losses in val_losses.items()}
+    return min(means, key=means.get)"""),
+        ),
+        (
+            "not a number",
+            CHOOSE_RATE.format("""
+    return min(val_losses, key=lambda lr: sum(val_losses[lr]) / len(val_losses[lr]))"""),
+        ),
+        (
+            "not a number",
+            CHOOSE_RATE.format("""
+    best_lr, best_mean = None, None
+    for lr, losses in val_losses.items():
+        mean = sum(losses) / len(losses)
+        if best_lr is None or mean < best_mean:
+            best_lr, best_mean = lr, mean
+    return best_lr"""),
+        ),
+        (
+            "loss",
+            CHOOSE_RATE.format("""
+    means = [sum(losses) / len(losses) for losses in val_losses.values()]
+    return min(mean for mean in means if math.isfinite(mean))"""),
+        ),
+    ],
+    "hidden_units": [
+        ("biases", HIDDEN_UNITS.format("784 * hidden + hidden**2 + 10 * hidden", NEAREST)),
+        ("second layer", HIDDEN_UNITS.format("785 * hidden + 10 * hidden + 10", NEAREST)),
+        (
+            "nearest",
+            HIDDEN_UNITS.format(
+                "hidden**2 + 796 * hidden + 10",
+                """
+    hidden = 1
+    while size(hidden + 1) <= n_parameters:
+        hidden += 1
+    return hidden""",
+            ),
+        ),
+    ],
+    "ask": [
+        ("weights", ASK.format("model.eval(); p = model(image[None]).softmax(dim=1)", ANSWER)),
+        (
+            "weights",
+            ASK.format("torch.load(path); p = model(image[None]).softmax(dim=1)", ANSWER),
+        ),
+        ("dropout", ASK.format(LOAD + "p = model(image[None]).softmax(dim=1)", ANSWER)),
+        ("logit", ASK.format(LOAD + "p = model.eval()(image[None])", ANSWER)),
     ],
 }

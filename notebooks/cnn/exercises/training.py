@@ -1,85 +1,73 @@
-"""The exercises of the lesson on training: the loss, the step, the measurement."""
+"""The exercises of the lesson on training: gradient, step, learning rate, baseline, saved file."""
 
 import copy
 import math
+import tempfile
+from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from cnn.exercises.checking import Wrong, call, compare, difference, exercise, predict, same, show
+from cnn.exercises.checking import (
+    Wrong,
+    call,
+    compare,
+    difference,
+    exercise,
+    predict,
+    same,
+    show,
+    show_call,
+)
+
+W_GRAD = "w.grad after backward() was called twice"
 
 
 @exercise(
     hints=[
-        "The loss of one sample is minus the logarithm of the probability of the *true* class. All"
-        " other probabilities only matter through that one.",
-        "Whoever knows nothing gives each of 100 classes the probability 1/100.",
-        "The logarithm is the natural one, `math.log`, and a probability below 1 makes it"
-        " negative.",
+        "Forward first: p, q, r, s and the loss. Write each value down.",
+        "Then backward, from the loss: dL/ds = 2 (s - t). For each node before it, multiply by the"
+        " derivative of one operation: a product gives the *other* factor, a sum gives 1, and a"
+        " ReLU gives 1 where its input is positive.",
+        "The step is w - lr * gradient. And `backward` adds to what is in `.grad` already.",
     ],
-    why="These numbers are landmarks. A first loss far from the logarithm of the number of classes"
-    " is a bug, and one confident mistake costs as much as ten hesitant answers.",
+    why="Every gradient of this course is found in this way: one small derivative for each"
+    " operation, multiplied along the path from the loss. `backward` does it for a million"
+    " parameters in one pass.",
     misconceptions={
-        "base": "the logarithm is the natural one, to the base e, not to 10 or 2.",
-        "sign": "a loss is not negative: it is *minus* the logarithm of a number below 1.",
-        "accuracy": "the loss is not the share of the probability that went elsewhere, 1 − p. It"
-        " grows without limit as p approaches 0.",
+        "square": "the derivative of (s - t)² is 2 (s - t), with the factor 2.",
+        "chain": "that is the derivative of one operation alone. It has to be multiplied by what"
+        " comes from the loss.",
+        "path": "the way from the loss to this parameter leads through the product v r, so the"
+        " factor v belongs to it.",
+        "uphill": "this step follows the gradient, and the loss would grow. The step goes against"
+        " it.",
+        "accumulation": "`backward` does not replace what is in `.grad`: it adds to it.",
     },
 )
-def losses(predictions, draw):
-    probabilities = {
-        "knows nothing of 100 classes": 0.01,
-        "gives the true class 1/2": 0.5,
-        "gives the true class 1/1000": 0.001,
-    }
-    natural = {name: -math.log(p) for name, p in probabilities.items()}
+def gradients(predictions, draw):
+    x, w, b, v, t = 4.0, 0.5, 1.0, -2.0, -4.0
+    r = max(w * x + b, 0)
+    ds = 2 * (v * r - t)
+    names = ("gradient of v", "gradient of b", "gradient of w")
+    truth = dict(zip(names, (ds * r, ds * v, ds * v * x)))
+    dw = truth["gradient of w"]
+    truth |= {"w after one step with lr 0.01": w - 0.01 * dw, W_GRAD: 2 * dw}
     mistakes = {
-        "base": {name: -math.log10(p) for name, p in probabilities.items()},
-        "sign": {name: math.log(p) for name, p in probabilities.items()},
-        "accuracy": {name: 1 - p for name, p in probabilities.items()},
+        "square": {name: truth[name] / 2 for name in names},
+        "chain": dict(zip(names, (r, v, v * x))),
+        "path": dict(zip(names[1:], (ds, ds * x))),
+        "uphill": {"w after one step with lr 0.01": w + 0.01 * dw},
+        "accumulation": {W_GRAD: dw},
     }
-    predict(predictions, natural, mistakes)
+    predict(_with_decimals(predictions), truth, mistakes)
 
 
-@exercise(
-    hints=[
-        "Take the formula apart: the logarithm of a quotient is a difference, and one part of it"
-        " is the logit of the true class, `logits[torch.arange(len(y)), y]`.",
-        "What is left is the logarithm of a sum of exponentials. `exp` of a large logit is"
-        " infinite, but `logits.logsumexp(dim=1)` is safe.",
-        "Average over the samples at the end.",
-    ],
-    why="Because the softmax is inside, the loss can work with differences of logits and never"
-    " overflows. That is why a network returns logits and leaves the softmax to the loss.",
-    misconceptions={
-        "logits": "the values go through a softmax twice. The loss takes logits and does it once.",
-        "sum": "the loss is the mean over the samples, not their sum, so that it does not grow"
-        " with the batch.",
-        "axis": "the softmax belongs to one sample: it runs over its classes, dim=1, not over the"
-        " samples of the batch.",
-        "overflow": "e to the power of a large logit is too large for a float. Take the logarithm"
-        " of the sum in one go.",
-    },
-)
-def loss_of(function, draw):
-    def right(logits, y):
-        return F.cross_entropy(logits, y).item()
-
-    mistakes = {
-        "logits": lambda logits, y: right(logits.softmax(dim=1), y),
-        "sum": lambda logits, y: right(logits, y) * len(y),
-        "axis": lambda logits, y: F.nll_loss(logits.log_softmax(dim=0), y).item(),
-    }
-    sizes = [(draw.randint(2, 6), draw.randint(3, 6)) for _ in range(4)]
-    cases = [(draw.normal(N, C), draw.integers(C, N)) for N, C in sizes]
-    compare(function, right, cases, mistakes)
-    logits = cases[0][0]
-    y = logits.argmin(dim=1)  # far from the largest, so that rounding does not decide
-    loss = call(function, 1000 * logits, y)
-    if not math.isfinite(loss):
-        raise Wrong(f"Right for small logits, but for logits near 1,000 it is {loss}.", "overflow")
-    compare(function, right, [(1000 * logits, y)])
+def _with_decimals(predictions):
+    """A dictionary with its whole numbers as decimal ones: -12 is as good as -12.0 here."""
+    if not isinstance(predictions, dict):
+        return predictions
+    return {name: float(x) if type(x) is int else x for name, x in predictions.items()}
 
 
 @exercise(
@@ -161,46 +149,162 @@ def _cleared(model, X, y, loss_fn, optimizer):
 
 @exercise(
     hints=[
-        "Two switches come first: one on the model, and one that keeps no record for gradients.",
-        "Add up the right answers of all batches, and divide once, by the number of samples.",
-        "Percent: from 0 to 100.",
+        "Take the mean over the seeds for each rate, then the rate with the smallest mean.",
+        "A run that failed has the loss `nan`, and so has a mean that contains it. Every comparison"
+        " with `nan` is false, so `min` may return it: leave such rates out first.",
+        "`math.isfinite(mean)` tells which means are numbers.",
     ],
-    why="The same network gives another number when dropout is on, or when a small last batch"
-    " counts as much as a full one. Neither raises an error.",
+    why="A rate can be the best with one seed by luck, and a rate that fails with one seed of three"
+    " is too close to the limit. The mean over seeds shows the first, and nan the second.",
     misconceptions={
-        "dropout": "it is still on, so parts of the network are missing while you measure.",
-        "last batch": "the last batch is smaller than the others, so the mean of the batches is"
-        " not the mean of the samples.",
-        "percent": "this is a share from 0 to 1.",
+        "lucky seed": "this rate has the smallest single loss. With the other seeds it is worse"
+        " than another rate.",
+        "failed run": "one run at this rate failed. The mean of the others leaves out just what"
+        " speaks against it.",
+        "not a number": "this rate has a loss of nan. `min` returned it, because nothing is smaller"
+        " than nan.",
+        "loss": "this is the smallest mean loss. The rate that belongs to it is asked for.",
     },
 )
-def accuracy_of(function, draw):
-    def right(model, X, y, batch_size):
-        return 100 * _hits(model.eval(), X, y).mean().item()
+def choose_rate(function, draw):
+    def right(val_losses):
+        means = _finite_means(val_losses)
+        return min(means, key=means.get)
 
     mistakes = {
-        "dropout": lambda model, X, y, n: 100 * _hits(model.train(), X, y).mean().item(),
-        "last batch": lambda model, X, y, n: 100 * _mean_of_means(_hits(model.eval(), X, y), n),
-        "percent": lambda *args: right(*args) / 100,
+        "lucky seed": _lowest_loss,
+        "failed run": _best_of_survivors,
+        "not a number": lambda val_losses: next(iter(val_losses)),
+        "loss": lambda val_losses: min(_finite_means(val_losses).values()),
     }
-    compare(function, right, [_one_wrong_at_the_end(draw) for _ in range(3)], mistakes)
+    compare(function, right, [(_a_sweep(draw),) for _ in range(3)], mistakes)
 
 
-def _hits(model, X, y):
+def _finite_means(val_losses):
+    means = {lr: sum(losses) / len(losses) for lr, losses in val_losses.items()}
+    return {lr: mean for lr, mean in means.items() if math.isfinite(mean)}
+
+
+def _survivors(losses):
+    return [loss for loss in losses if math.isfinite(loss)]
+
+
+def _lowest_loss(val_losses):
+    return min(val_losses, key=lambda lr: min(_survivors(val_losses[lr])))
+
+
+def _best_of_survivors(val_losses):
+    return min(
+        val_losses,
+        key=lambda lr: sum(_survivors(val_losses[lr])) / len(_survivors(val_losses[lr])),
+    )
+
+
+def _a_sweep(draw):
+    """Losses of three seeds at five rates: two that fail, a lucky one, the best, a worse one."""
+    failed, survived, lucky, best, worse = draw.sample([0.001, 0.003, 0.01, 0.03, 0.1], 5)
+    near = [draw.uniform(0, 0.05) for _ in range(15)]
+    rows = [
+        (failed, [2.3 + near[0], math.nan, 2.3 + near[1]]),
+        (survived, [0.2 + near[2], 0.2 + near[3], math.nan]),
+        (lucky, [0.1 + near[4], 0.8 + near[5], 0.9 + near[6]]),
+        (best, [0.3 + near[7], 0.4 + near[8], 0.3 + near[9]]),
+        (worse, [0.7 + near[10], 0.6 + near[11], 0.7 + near[12]]),
+    ]
+    return dict([rows[0], *draw.sample(rows[1:], 4)])
+
+
+@exercise(
+    hints=[
+        "Write the number of parameters of `MLP(hidden)` as a formula. A dense layer from n to m"
+        " units has n m weights and m biases, and there are three of them.",
+        "784 h + h, then h h + h, then 10 h + 10, with h for the hidden units.",
+        "Try every h up to a few thousand and keep the one whose size is nearest: `min` with a"
+        " `key`.",
+    ],
+    why="A comparison says something about the kind of network only if nothing simpler explains it."
+    " More parameters would be such an explanation, and equal sizes rule it out.",
+    misconceptions={
+        "biases": "each unit has a bias too: a dense layer has n m + m parameters.",
+        "second layer": "there are two hidden layers, and the weights between them, h times h, are"
+        " most of the network.",
+        "nearest": "this is the largest network that is not larger than the other. One unit more"
+        " comes closer.",
+    },
+)
+def hidden_units(function, draw):
+    def size(hidden):
+        return hidden**2 + 796 * hidden + 10
+
+    def nearest(sizes, n):
+        return min(range(1, 4000), key=lambda hidden: abs(sizes(hidden) - n))
+
+    mistakes = {
+        "biases": lambda n: nearest(lambda hidden: hidden**2 + 794 * hidden, n),
+        "second layer": lambda n: nearest(lambda hidden: 795 * hidden + 10, n),
+        "nearest": lambda n: max(hidden for hidden in range(1, 4000) if size(hidden) <= n),
+    }
+    cases = [(size(draw.randint(500, 2000)) - draw.randint(5, 300),) for _ in range(3)]
+    compare(function, lambda n: nearest(size, n), cases, mistakes)
+
+
+@exercise(
+    hints=[
+        "`torch.load(path, weights_only=True)` gives the state_dict, and"
+        " `model.load_state_dict(...)` puts it into the network.",
+        "The network comes in training mode. And it takes a batch: `image[None]` is a batch of"
+        " one.",
+        "Softmax over the ten logits; `max` gives the probability, `argmax` the digit. `.item()`"
+        " makes numbers of them.",
+    ],
+    why="Weights without the network that they belong to are numbers without names, and a network"
+    " that was loaded but left in training mode gives another answer each time. Neither raises an"
+    " error.",
+    misconceptions={
+        "weights": "this is the answer of the new network: what is in the file was never put into"
+        " it.",
+        "dropout": "the network is still in training mode, so dropout removes parts of it while it"
+        " answers.",
+        "logit": "this is the largest logit. A probability comes out of a softmax.",
+    },
+)
+def ask(function, draw):
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(3):
+            path = Path(folder) / "weights.pt"
+            new, trained = _a_reader(draw), _a_reader(draw)
+            torch.save(trained.state_dict(), path)
+            _ask_once(function, new, trained, path, draw.normal(1, 28, 28))
+
+
+def _ask_once(function, new, trained, path, image):
+    got = call(function, copy.deepcopy(new), path, image)
+    due = _answer(trained.eval(), image)
+    if same(got, due):
+        return
+    _, logit = _answer(trained, image, softmax=False)
+    mistakes = {
+        "weights": [_answer(new.eval(), image), _answer(new.train(), image)],
+        "dropout": [_answer(trained.train(), image)],
+        "logit": [(due[0], logit)],
+    }
+    about = next(
+        (name for name, answers in mistakes.items() if any(same(got, a) for a in answers)), None
+    )
+    raise Wrong(f"{show_call(function, (new, path, image))} {difference(got, due)}", about)
+
+
+@torch.no_grad()
+def _answer(model, image, softmax=True):
+    logits = model(image[None])[0]
+    values = logits.softmax(dim=0) if softmax else logits
+    return values.argmax().item(), values.max().item()
+
+
+def _a_reader(draw):
+    """A network in training mode whose dropout drops everything, so that only biases answer."""
+    model = nn.Sequential(nn.Dropout(1.0), nn.Flatten(), nn.Linear(784, 10))
     with torch.no_grad():
-        return (model(X).argmax(dim=1) == y).double()
-
-
-def _mean_of_means(values, batch_size):
-    means = [batch.mean() for batch in values.split(batch_size)]
-    return (sum(means) / len(means)).item()
-
-
-def _one_wrong_at_the_end(draw):
-    """A network whose dropout drops everything, and data with a last batch of one wrong sample."""
-    model, batch_size = nn.Sequential(nn.Dropout(1.0), nn.Linear(4, 3)), draw.randint(8, 12)
-    X = draw.normal(3 * batch_size + 1, 4)
-    y = model.eval()(X).argmax(dim=1)
-    y[::4] = draw.integers(3, len(y[::4]))
-    y[-1] = (model(X[-1:]).argmax() + 1) % 3
-    return model.train(), X, y, batch_size
+        model[2].weight.copy_(0.1 * draw.normal(10, 784))
+        model[2].bias.copy_(draw.normal(10))
+    return model
