@@ -121,7 +121,7 @@ def show_curves(runs, ways, chance):
 
 def show_strips(materials, material, region, patches):
     """The photographs of the materials with their three strips, and four patches of two of them."""
-    figure, axes = plt.subplots(4, 8, figsize=(9.8, 5.6), layout="constrained")
+    figure, axes = plt.subplots(4, 8, figsize=(8, 4.6), layout="constrained")
     drawn = {part: patches(part, 4, seed=0)[0] for part in ("train", "test")}
     styles = {"train": ("-", KERNEL), "validation": (":", INK), "test": ("--", INPUT)}
     for k, name in enumerate(materials):
