@@ -27,9 +27,9 @@ SOURCE, BUILT = REPOSITORY / "site" / "try", REPOSITORY / "build" / "try"
 PARTS = json.loads((SOURCE / "parts.json").read_text(encoding="utf-8"))
 COURSE = REPOSITORY / "notebooks" / "cnn"
 BUNDLES = {  # what is loaded first, and what only cells with figures or transforms need
-    "core": ["numpy", "borch", "cnn", "engine"],
+    "core": ["numpy", "borch"],
     "lesson": ["matplotlib", "mpl_toolkits", "contourpy", "kiwisolver", "PIL", "pyparsing",
-               "dateutil", "packaging", "cycler", "six", "ambivalent", "borchvision", "fonts"],
+               "dateutil", "packaging", "cycler", "six", "ambivalent", "borchvision"],
 }  # fmt: skip
 UNUSED = (
     "/tests/", ".dist-info/", "numpy/f2py/", "numpy/distutils/", "numpy/doc/", "numpy/typing/",
@@ -39,7 +39,11 @@ UNUSED = (
     "backends/qt_editor/", "dateutil/zoneinfo/", "PIL/_webp", "PIL/_imagingcms", "PIL/_imagingtk",
     "PIL/_imagingft", "matplotlib/backends/_tkagg", "matplotlib/sphinxext/", "mpl_toolkits/mplot3d",
     "numpy/_core/_simd", "numpy/_core/_rational_tests", "numpy/_core/_struct_ufunc_tests",
-    "numpy/_core/_operand_flag_tests", "numpy/_core/_umath_tests", "numpy/_core/_multiarray_tests",
+    "numpy/_core/_operand_flag_tests", "numpy/_core/_umath_tests",
+    "Oblique.ttf", "Mono-Bold.ttf", "backends/backend_pdf", "backends/backend_ps", "backends/backend_svg",
+    "backends/_backend_pdf_ps", "backends/backend_pgf", "matplotlib/testing/",
+    "backends/backend_qt", "backends/backend_gtk", "backends/backend_wx", "backends/backend_tk",
+    "backends/backend_webagg", "backends/backend_nbagg", "backends/backend_macosx",
     "numpy/core/", "numpy/_core/lib/", "numpy/random/lib/", "_examples/", "mpl_toolkits/axisartist",
 )  # fmt: skip
 KINDS = {".py", ".so", ".ttf", ".mplstyle", ""}
@@ -138,35 +142,33 @@ def build(target=BUILT):
     """Fetch all parts and write what the site serves into `target`; raises Missing."""
     if not shutil.which("node"):
         raise Missing("node, which comes with npm, is not on PATH")
-    found = fetch()
-    stamp = _stamp()
-    mark = target / "built.txt"
-    if mark.exists() and mark.read_text() == stamp:
-        return target
-    shutil.rmtree(target, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix="try-") as folder:
-        work = Path(folder)
-        npm, packages = work / "npm", work / "packages"
-        _unpack_npm(found, npm)
-        _unpack_python(found, packages)
-        library = work / "library"
-        _unpack_library(npm, library)
-        _run(["node", SOURCE / "build" / "compile.mjs", npm, packages, library])
-        target.mkdir(parents=True)
-        _pack_engine(npm, library, target)
-        for name, tops in BUNDLES.items():
-            _pack(packages, tops, target / f"{name}.part")
-        _bundle_editor(npm, target / "editor.js")
-    sizes = {path.name: path.stat().st_size for path in sorted(target.iterdir())}
+    mark, stamp = target / "built.txt", _stamp()
+    if not mark.exists() or mark.read_text() != stamp:
+        found = fetch()
+        shutil.rmtree(target, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix="try-") as folder:
+            work = Path(folder)
+            npm, packages, library = work / "npm", work / "packages", work / "library"
+            _unpack_npm(found, npm)
+            _unpack_python(found, packages)
+            _unpack_library(npm, library)
+            _run(["node", SOURCE / "build" / "compile.mjs", npm, packages, library])
+            target.mkdir(parents=True)
+            _pack_engine(npm, library, target)
+            for name, tops in BUNDLES.items():
+                _pack([p for top in tops for p in _files(packages, top)], target / f"{name}.part")
+            _bundle_editor(npm, target / "editor.js")
+        mark.write_text(stamp)
+    _pack_course(target)
+    parts = [*target.glob("*.part"), target / "pyodide.js", target / "editor.js"]
+    sizes = {path.name: path.stat().st_size for path in sorted(parts)}
     (target / "sizes.json").write_text(json.dumps(sizes, indent=1))
-    mark.write_text(stamp)
     return target
 
 
 def _stamp():
     """What the built parts depend on."""
-    files = [SOURCE / "parts.json", Path(__file__), *sorted((SOURCE / "engine").glob("*.py"))]
-    files += [*sorted((SOURCE / "build").glob("*")), *sorted(COURSE.rglob("*.py"))]
+    files = [SOURCE / "parts.json", Path(__file__), *sorted((SOURCE / "build").glob("*"))]
     return hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest()
 
 
@@ -190,27 +192,15 @@ def _unpack_npm(found, folder):
 
 
 def _unpack_python(found, folder):
-    """The Python packages, the course's own, and its engine, without what no page needs."""
+    """The Python packages, without what no page needs."""
     for path in found.values():
         if path.suffix == ".whl":
             with zipfile.ZipFile(path) as wheel:
                 for name in wheel.namelist():
                     if _used(name):
                         wheel.extract(name, folder)
-    style = folder / "ambivalent"
-    shutil.rmtree(style / "_") if (style / "_").exists() else None
-    for path in style.rglob("*.py"):  # only its style file is read
+    for path in (folder / "ambivalent").rglob("*.py"):  # only its style file is read
         path.write_text("")
-    for path in COURSE.rglob("*.py"):
-        copy = folder / "cnn" / path.relative_to(COURSE)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, copy)
-    (folder / "fonts").mkdir()
-    for path in (COURSE / "fonts").glob("*.ttf"):
-        shutil.copy(path, folder / "fonts" / path.name)
-    (folder / "engine").mkdir()
-    for path in (SOURCE / "engine").glob("*.py"):
-        shutil.copy(path, folder / "engine" / path.name)
 
 
 def _used(name):
@@ -246,18 +236,30 @@ def _compressed(content):
     return gzip.compress(content, 9, mtime=0)
 
 
-def _pack(folder, tops, target):
+def _files(folder, top):
+    """(name in a bundle, path) of the files of a package, or of a module."""
+    place = folder / top
+    paths = sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else []
+    return [(p.relative_to(folder).as_posix(), p) for p in [*paths, *folder.glob(f"{top}.pyc")]]
+
+
+def _pack(files, target):
     """Files as one: the length of a table, the table [[path, size], ...] as JSON, and the files."""
-    paths = []
-    for top in tops:
-        place = folder / top
-        paths += sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else []
-        paths += sorted(folder.glob(f"{top}.py*"))
-    contents = [path.read_bytes() for path in paths]
-    table = [[p.relative_to(folder).as_posix(), len(c)] for p, c in zip(paths, contents)]
+    contents = [path.read_bytes() for _, path in files]
+    table = [[name, len(content)] for (name, _), content in zip(files, contents)]
     head = json.dumps(table).encode()
     content = len(head).to_bytes(4, "little") + head + b"".join(contents)
     target.write_bytes(_compressed(content))
+
+
+def _pack_course(target):
+    """The course's own modules and the engine, as they are now; fonts only for figures."""
+    course = sorted(COURSE.rglob("*.py"))
+    files = [(f"cnn/{path.relative_to(COURSE).as_posix()}", path) for path in course]
+    files += [(f"engine/{path.name}", path) for path in sorted((SOURCE / "engine").glob("*.py"))]
+    _pack(files, target / "course.part")
+    fonts = sorted((COURSE / "fonts").glob("*.ttf"))
+    _pack([(f"cnn/fonts/{path.name}", path) for path in fonts], target / "fonts.part")
 
 
 def _bundle_editor(npm, target):

@@ -281,12 +281,11 @@ def _add_operators(torch):
         mode = getattr(torch, name)
         mode.__call__ = _as_decorator(mode)
 
-    plain_unflatten = torch.Tensor.unflatten
-
     def unflatten(self, dim, sizes):
         known = math.prod(size for size in sizes if size != -1)
         sizes = [self.shape[dim] // known if size == -1 else size for size in sizes]
-        return plain_unflatten(self, dim, sizes)
+        dim %= self.ndim
+        return self.reshape(*self.shape[:dim], *sizes, *self.shape[dim + 1 :])
 
     torch.Tensor.unflatten = unflatten
 
