@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import teaching
+import try_site
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NEEDED = (1, 7)
@@ -302,6 +303,7 @@ def find_quarto():
 def main():
     quarto, series = find_quarto(), lessons()
     prepare(series)
+    runs = try_site.prepare()
     for folder, options in [
         (SITE, ["--to", "html"]),
         (MARKDOWN, ["--to", "gfm", "--output-dir", MARKDOWN.name]),
@@ -311,6 +313,7 @@ def main():
         if done.returncode:
             sys.exit(done.returncode)
     finish(series, demos())
+    try_site.finish(SITE, runs)
     print(f"Open {SITE / 'index.html'}; the Markdown edition is in {MARKDOWN}")
 
 

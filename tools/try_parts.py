@@ -81,7 +81,7 @@ def fetch(parts=PARTS, cache=None, wanted=None):
     cache = cache or cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     found, whole = {}, {}
-    for part in parts:
+    for part in [p for p in parts if wanted is None or p["package"] in wanted]:
         path = cache / stored_name(part)
         if not path.exists() or sha256(path) != part["sha256"]:
             key = part["registry"], part["package"], part["version"]
@@ -160,7 +160,7 @@ def build(target=BUILT):
             _bundle_editor(npm, target / "editor.js")
         mark.write_text(stamp)
     _pack_course(target)
-    parts = [*target.glob("*.part"), target / "pyodide.js", target / "editor.js"]
+    parts = [*target.glob("*.part"), target / "pyodide.mjs", target / "editor.js"]
     sizes = {path.name: path.stat().st_size for path in sorted(parts)}
     (target / "sizes.json").write_text(json.dumps(sizes, indent=1))
     return target
@@ -218,7 +218,8 @@ def _unpack_library(npm, folder):
 
 def _pack_engine(npm, library, target):
     pyodide = npm / "node_modules" / "pyodide"
-    shutil.copy(pyodide / "pyodide.js", target / "pyodide.js")
+    for name in ("pyodide.js", "pyodide.mjs"):  # for Node and for the page
+        shutil.copy(pyodide / name, target / name)
     for name in ("pyodide.asm.wasm", "pyodide.asm.js"):
         (target / f"{name}.part").write_bytes(_compressed((pyodide / name).read_bytes()))
     with zipfile.ZipFile(target / "library.part", "w", zipfile.ZIP_STORED) as archive:

@@ -101,7 +101,8 @@ def _note_changes(node, statement, drawing):
         if body_runs and (name.startswith(CHANGES) or name.endswith("_")):
             if isinstance(inner.func, ast.Attribute):
                 statement.changes.add(_base(inner.func))
-            statement.changes |= {_base(argument) for argument in inner.args}
+            given = [*inner.args, *(keyword.value for keyword in inner.keywords)]
+            statement.changes |= {one.id for one in given if isinstance(one, ast.Name)}
     statement.changes.discard(None)
     if not body_runs:
         statement.changes.clear()
@@ -123,24 +124,26 @@ def drawing_names(sources):
     return frozenset(names)
 
 
-def needed(earlier, source, whole=False):
+def needed(earlier, source, mode="names"):
     """The statements, out of those of earlier cells, that must run before a cell with this source.
 
     Args:
         earlier: lists of Statement, one a cell, in the order of the page.
-        whole: all of them, except those that only show something.
+        mode: "names", those with the names that are read; "random", also those that brought the
+            random state to where it is; "whole", all of them.
     """
     flat = [statement for cell in earlier for statement in cell]
-    if whole:
+    if mode == "whole":
         return flat
+    out = {RANDOM} if mode == "names" else set()
     drawing = drawing_names("\n".join(s.source for s in cell) for cell in earlier)
     wanted, chosen = set(), []
     for statement in reversed(statements(-1, source, drawing)):
         wanted -= statement.binds - statement.reads
-        wanted |= statement.reads
+        wanted |= statement.reads - out
     for statement in reversed(flat):
         if wanted & (statement.binds | statement.changes):
             chosen.append(statement)
             wanted -= statement.binds - statement.changes - statement.reads
-            wanted |= statement.reads
+            wanted |= statement.reads - out
     return chosen[::-1]

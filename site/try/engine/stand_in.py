@@ -51,7 +51,7 @@ class Alias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds `torch.x.y` as the attribute x.y of the stand-in, and the absent modules."""
 
     def find_spec(self, name, path=None, target=None):
-        if name in ABSENT or name.partition(".")[0] in ("torch", "torchvision"):
+        if name in ABSENT or name.partition(".")[0] in ("torch", "torchvision", "IPython"):
             return importlib.machinery.ModuleSpec(name, self, is_package=True)
         return None
 
@@ -64,6 +64,8 @@ class Alias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return types.ModuleType("torchvision")
         if spec.name == "torchvision.datasets":
             return datasets()
+        if spec.name.startswith("IPython"):
+            return notebook(spec.name)
         above, _, name = spec.name.rpartition(".")
         if above == "torchvision":  # large, so only when it is asked for
             above = "borchvision"
@@ -93,6 +95,22 @@ def stand_in():
     torch.__version__ = "2.14.1"
     mend(torch)
     return torch
+
+
+def notebook(name):
+    """`IPython`, as far as the course uses it: pictures that a cell shows."""
+    module = types.ModuleType(name)
+    if name != "IPython.display":
+        module.version_info = (9, 0)
+        module.get_ipython = lambda: None
+        return module
+
+    class Image:
+        def __init__(self, data=None, format="png", **_):
+            self.png = data
+
+    module.Image = Image
+    return module
 
 
 def datasets():
@@ -256,8 +274,13 @@ def _add_types(torch):
 
 def _add_operators(torch):
     """Operators, methods and forms of calls."""
+    import numpy as np
+
     torch.Tensor.__invert__ = lambda self: torch.logical_not(self)
     torch.Tensor.__xor__ = lambda self, other: torch.logical_xor(self, other)
+    torch.Tensor.__format__ = lambda self, form: (
+        format(self.item(), form) if self.ndim == 0 else object.__format__(self, form)
+    )
     torch.Size.__getitem__ = lambda self, place: (
         torch.Size(found) if isinstance(found := tuple.__getitem__(self, place), tuple) else found
     )
@@ -274,6 +297,13 @@ def _add_operators(torch):
         return self
 
     torch.nn.Module.double = double
+    plain_pinv = torch.linalg.pinv
+
+    def pinv(A, **options):  # without the large matrices that only a gradient needs
+        needs_gradient = A.requires_grad or options
+        return plain_pinv(A, **options) if needs_gradient else torch.Tensor(np.linalg.pinv(A.data))
+
+    torch.linalg.pinv = pinv
     for name in ("Conv2d", "Conv1d", "ConvTranspose2d", "Linear", "BatchNorm2d", "LayerNorm"):
         layer = getattr(torch.nn, name)
         layer.__init__ = _with_dtype(layer.__init__, torch)
