@@ -40,6 +40,8 @@ def value(item):
     """A Python value as the page has it."""
     if isinstance(item, (tuple, list)):
         return {"type": type(item).__name__, "value": [value(one) for one in item]}
+    if isinstance(item, float):
+        item = float(f"{item:.9g}")  # computed by the check, and not the same to the last digit
     return {"type": "None" if item is None else type(item).__name__, "value": item}
 
 
