@@ -93,6 +93,8 @@ def form(lesson, name, keys):
         truth = calls[0][0]
         if any(not _alike(truth, other) for other, _ in calls):
             return None  # the truth is drawn at random
+        for key, word in [(k, v) for k in keys for v in truth.values() if isinstance(v, str)]:
+            exercise.reply(truth | {key: word})
         for attempt in attempts(lesson, name, truth):
             exercise.reply(attempt)
             for key, given in attempt.items():

@@ -139,7 +139,7 @@ def limited(seconds, error=TookTooLong):
         return
     end = time.perf_counter() + seconds
     events = sys.monitoring.events
-    watched = events.JUMP | events.PY_START | events.BRANCH
+    watched = events.JUMP | events.PY_START  # of each loop, and of each call
 
     def look(*_):
         nonlocal end
@@ -150,7 +150,7 @@ def limited(seconds, error=TookTooLong):
 
     tool = next(number for number in range(6) if sys.monitoring.get_tool(number) is None)
     sys.monitoring.use_tool_id(tool, "limit")
-    for event in (events.JUMP, events.PY_START, events.BRANCH):
+    for event in (events.JUMP, events.PY_START):
         sys.monitoring.register_callback(tool, event, look)
     sys.monitoring.set_events(tool, watched)
     try:
