@@ -21,6 +21,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -174,9 +175,8 @@ def run_natively(one, wanted):
     session.use_figures()
     session.CLOCK = time.process_time
     signal.signal(signal.SIGPROF, _alarm)
-    for cell in one["cells"][1:]:
-        if cell["id"] not in wanted:
-            continue
+    cells = {cell["id"]: cell for cell in one["cells"]}
+    for cell in [cells[i] for i in wanted]:
         row = {"cell": cell["id"], "digest": wanted[cell["id"]], "offered": False}
         if cell["trains"]:
             yield row | {"reason": TRAINS}
@@ -193,7 +193,9 @@ def run_natively(one, wanted):
                 reason, result = "it takes too long in a page", None
             finally:
                 signal.setitimer(signal.ITIMER_PROF, 0)
-            failed = [o["text"] for o in (result or {"outputs": []})["outputs"] if o["kind"] == "error"]
+            failed = [
+                o["text"] for o in (result or {"outputs": []})["outputs"] if o["kind"] == "error"
+            ]
             if any("GaveUp" in text for text in failed):
                 reason, result = "it takes too long in a page", None
             if reason is None or result is None or not reason.startswith(("other", "the figure")):
@@ -201,7 +203,9 @@ def run_natively(one, wanted):
         if result and reason is None:
             row |= {"seconds": round(result["seconds"], 2), "before": round(result["before"], 2)}
             if result["seconds"] > LONGEST or result["before"] > LONGEST_BEFORE:
-                reason = f"it takes too long in a page ({result['seconds'] + result['before']:.0f} s)"
+                reason = (
+                    f"it takes too long in a page ({result['seconds'] + result['before']:.0f} s)"
+                )
         if reason is None:
             row |= {"offered": True} | ({} if mode == "names" else {"mode": mode})
             source = "".join(s for _, _, s in page.done) + cell["source"]
@@ -237,34 +241,52 @@ def worker(name, wanted):
         print("ROW " + json.dumps(row), flush=True)
 
 
-def update(one, rows, again=False):
-    """The rows of a lesson, new where a cell or what it needs has changed."""
+def update(one, again=False):
+    """Bring the rows of a lesson up to date in the table, after each cell that was run."""
     due = digests(one["cells"])
-    kept = {row["digest"]: row for row in rows}
     ids = [cell["id"] for cell in one["cells"][1:]]
-    wanted = {i: due[i] for i in ids if again or due[i] not in kept}
-    made = {}
-    if wanted:
-        command = [sys.executable, __file__, "--worker", one["name"]]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as p:
-            p.stdin.write(json.dumps(wanted))
-            p.stdin.close()
-            for line in p.stdout:
-                if line.startswith("ROW "):
-                    row = json.loads(line[4:])
-                    made[row["cell"]] = row
-                    print(f"{one['name']} {row['cell']}: {row.get('reason', 'offered')}", flush=True)
-    rows = [made.get(i) or kept.get(due[i], {}) | {"cell": i} for i in ids]
-    return [row for row in rows if "digest" in row]
+    kept = {row["digest"]: row for row in read_table().get(one["name"], [])}
+    exercises = {cell["id"] for cell in one["cells"] if cell["exercise"]}
+    order = sorted(ids, key=lambda i: i not in exercises)  # exercises first
+    wanted = {i: due[i] for i in order if again or due[i] not in kept}
+
+    def save():
+        rows = [kept[due[i]] | {"cell": i} for i in ids if due[i] in kept]
+        with locked():
+            write_table(read_table() | {one["name"]: rows})
+
+    save()
+    if not wanted:
+        return
+    command = [sys.executable, __file__, "--worker", one["name"]]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as p:
+        p.stdin.write(json.dumps(wanted))
+        p.stdin.close()
+        for line in p.stdout:
+            if line.startswith("ROW "):
+                row = json.loads(line[4:])
+                kept[row["digest"]] = row
+                print(f"{one['name']} {row['cell']}: {row.get('reason', 'offered')}", flush=True)
+                save()
 
 
-def time_in_wasm(table, names):
+@contextlib.contextmanager
+def locked():
+    """So that several of these programs can write the table."""
+    import fcntl
+
+    with (Path(tempfile.gettempdir()) / "cnn-course-cells.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def time_in_wasm(names):
     """Run the offered cells in WebAssembly, note the seconds, and refuse what takes long or differs."""
     import try_parts
 
     folder = try_parts.build()
     for one in lessons():
-        rows = table.get(one["name"], [])
+        rows = read_table().get(one["name"], [])
         todo = [row for row in rows if row["offered"] and "page_seconds" not in row]
         if not todo or (names and not one["name"].startswith(tuple(names))):
             continue
@@ -292,8 +314,12 @@ def time_in_wasm(table, names):
                     reason = f"what it needs takes too long in a page ({row['page_before']:.0f} s)"
                 if reason:
                     row |= {"offered": False, "reason": reason}
-                print(f"{one['name']} {row['cell']}: {row['page_seconds']} s {reason or ''}", flush=True)
-                write_table(table)
+                print(
+                    f"{one['name']} {row['cell']}: {row['page_seconds']} s {reason or ''}",
+                    flush=True,
+                )
+                with locked():
+                    write_table(read_table() | {one["name"]: rows})
 
 
 def main():
@@ -314,14 +340,13 @@ def main():
     started = time.perf_counter()
     for one in lessons(options.prefixes):
         if not options.only_time:
-            table[one["name"]] = update(one, table.get(one["name"], []), options.again)
-            write_table(table)
-    for name in [name for name in table if not (NOTEBOOKS / f"{name}.ipynb").exists()]:
-        del table[name]
-    write_table(table)
+            update(one, options.again)
+    names = {one["name"] for one in lessons()}
+    with locked():
+        write_table({name: rows for name, rows in read_table().items() if name in names})
     if options.time or options.only_time:
-        time_in_wasm(table, options.prefixes)
-        write_table(table)
+        time_in_wasm(options.prefixes)
+    table = read_table()
     n = [row["offered"] for rows in table.values() for row in rows]
     print(f"{sum(n)} of {len(n)} cells are offered; {time.perf_counter() - started:.0f} s")
 

@@ -112,7 +112,9 @@ def form(lesson, name, keys):
         known = sorted(mistakes.get(key, {}).items(), key=lambda item: order.index(item[0]))
         field = {"name": key, "expected": value(truth[key])}
         field["mistakes"] = [
-            {"about": about, "values": [value(v) for v in values]} for about, values in known if values
+            {"about": about, "values": [value(v) for v in values]}
+            for about, values in known
+            if values
         ]
         if isinstance(truth[key], float):
             reply = exercise.reply(truth | {key: 7654321})

@@ -117,7 +117,9 @@ def _download(registry, package, version):
 def _python_with_pip():
     for python in (sys.executable, REPOSITORY / ".venv" / "bin" / "python"):
         with contextlib.suppress(OSError):
-            if not subprocess.run([python, "-m", "pip", "--version"], capture_output=True).returncode:
+            if not subprocess.run(
+                [python, "-m", "pip", "--version"], capture_output=True
+            ).returncode:
                 return str(python)
     raise Missing("no Python with pip")
 

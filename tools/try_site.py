@@ -27,7 +27,11 @@ def lessons():
             source = "".join(cell["source"])
             called = re.search(r"\bchecks\.(\w+)\(", source)
             is_exercise = "exercise" in cell["metadata"].get("tags", [])
-            one = {"id": cell["id"], "source": source, "exercise": called[1] if is_exercise else None}
+            one = {
+                "id": cell["id"],
+                "source": source,
+                "exercise": called[1] if is_exercise else None,
+            }
             row = rows.get(cell["id"], {})
             if row.get("offered"):
                 one |= {"parts": row.get("parts", []), "offered": True}

@@ -71,7 +71,9 @@ def plain(value):
 def replies():
     if not shutil.which("node"):
         pytest.skip("node, which runs the JavaScript, is not on PATH")
-    jobs = [{"form": FORMS[lesson][name], "attempts": attempts_of(lesson, name)} for lesson, name in ALL]
+    jobs = [
+        {"form": FORMS[lesson][name], "attempts": attempts_of(lesson, name)} for lesson, name in ALL
+    ]
     file = try_forms.REPOSITORY / "tests" / "js" / "forms_replies.mjs"
     done = subprocess.run(["node", file], input=json.dumps(jobs), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

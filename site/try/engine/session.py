@@ -73,7 +73,10 @@ class Session:
         ok = self._execute(source, outputs)
         now = CLOCK()
         return {
-            "outputs": outputs, "ok": ok, "seconds": now - prepared, "before": prepared - started
+            "outputs": outputs,
+            "ok": ok,
+            "seconds": now - prepared,
+            "before": prepared - started,
         }
 
     def _prepare(self, place, source, texts, mode):
@@ -92,7 +95,10 @@ class Session:
                 continue
             if not (statement.source.lstrip().startswith(("import ", "from ", "def ", "class "))):
                 again = True
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            with (
+                contextlib.redirect_stdout(io.StringIO()),
+                contextlib.redirect_stderr(io.StringIO()),
+            ):
                 exec(compile(statement.source, "<earlier cell>", "exec"), self.namespace)
             _close_figures()
             self.done[statement.key] = {
@@ -211,10 +217,14 @@ def _flush(outputs):
         width, height = (round(side) for side in figure.get_size_inches() * figure.dpi)
         file = io.BytesIO()
         figure.savefig(file, format="png", dpi=2 * figure.dpi, bbox_inches="tight")
-        outputs.append({
-            "kind": "image", "png": base64.b64encode(file.getvalue()).decode(), "width": width,
-            "text": f"<Figure size {width}x{height} with {len(figure.axes)} Axes>" or words,
-        })
+        outputs.append(
+            {
+                "kind": "image",
+                "png": base64.b64encode(file.getvalue()).decode(),
+                "width": width,
+                "text": f"<Figure size {width}x{height} with {len(figure.axes)} Axes>" or words,
+            }
+        )
     plt.close("all")
 
 
@@ -228,10 +238,14 @@ def _close_figures():
 def _show_value(value, outputs):
     png = getattr(value, "png", None)
     if isinstance(png, bytes):
-        outputs.append({
-            "kind": "image", "png": base64.b64encode(png).decode(), "width": None,
-            "text": "<IPython.core.display.Image object>",
-        })
+        outputs.append(
+            {
+                "kind": "image",
+                "png": base64.b64encode(png).decode(),
+                "width": None,
+                "text": "<IPython.core.display.Image object>",
+            }
+        )
         return
     if type(value).__name__ == "Figure" and hasattr(value, "savefig"):
         _flush(outputs)

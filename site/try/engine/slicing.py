@@ -13,8 +13,28 @@ RANDOM = "random state"  # stands for what torch.manual_seed sets, like the name
 DRAWS = {"rand", "randn", "randint", "randperm", "rand_like", "randn_like", "bernoulli", "normal_"}
 DRAWS |= {"uniform_", "Linear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose2d", "Embedding"}
 DRAWS |= {"MultiheadAttention", "DataLoader", "random_split", "multinomial"}
-CHANGES = ("train", "fit", "step", "epoch", "update", "load_", "shuffle", "append", "extend", "eval")
-CHANGES += ("register", "backward", "zero_grad", "requires_grad", "set_", "insert", "remove", "copy_")
+CHANGES = (
+    "train",
+    "fit",
+    "step",
+    "epoch",
+    "update",
+    "load_",
+    "shuffle",
+    "append",
+    "extend",
+    "eval",
+)
+CHANGES += (
+    "register",
+    "backward",
+    "zero_grad",
+    "requires_grad",
+    "set_",
+    "insert",
+    "remove",
+    "copy_",
+)
 CHANGES += ("add_module", "pop", "setdefault", "learn", "freeze", "remember", "save")
 
 

@@ -211,9 +211,10 @@ def _add_types(torch):
                 return array
             if any(parent._array.dtype == np.float64 for parent in parents):
                 return array.view(Wide)
-        return plain(array, {"i": np.int64, "u": np.int64, "c": np.complex64}.get(
-            array.dtype.kind, np.float32
-        ))
+        return plain(
+            array,
+            {"i": np.int64, "u": np.int64, "c": np.complex64}.get(array.dtype.kind, np.float32),
+        )
 
     def cast(self, target):
         target = np.dtype(target)
@@ -355,7 +356,9 @@ def _over_several_axes(method):
         result = method(self.permute(*rest, *dims).reshape(*shape, -1), -1, *args, **kwargs)
         if not keepdim:
             return result
-        return result.reshape([1 if axis in dims else self.shape[axis] for axis in range(self.ndim)])
+        return result.reshape(
+            [1 if axis in dims else self.shape[axis] for axis in range(self.ndim)]
+        )
 
     return reduced
 
