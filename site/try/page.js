@@ -152,7 +152,7 @@ async function openCell(cell, one, about) {
   const box = add(panel, "div", { className: "try-editor" });
   const help = add(panel, "p", { className: "visually-hidden", id: `${cell.id}-help` }, "Control and Enter runs the code. Escape and then Tab leaves the editor.");
   const tools = add(panel, "div", { className: "try-tools" });
-  const runs = add(tools, "button", { type: "button", className: "try-go", textContent: "Run" });
+  const runs = add(tools, "button", { type: "button", className: "try-go", textContent: "Run", disabled: true });
   const stops = add(tools, "button", { type: "button", className: "try-stop", textContent: "Stop", hidden: true });
   const resets = add(tools, "button", { type: "button", textContent: "Reset" });
   const bar = add(tools, "progress", { hidden: true, max: 1 });
@@ -223,6 +223,7 @@ async function openCell(cell, one, about) {
   };
   forgetButton(tools, () => { editor.set(original); output.replaceChildren(); });
   note(panel);
+  runs.disabled = false;
   if (one.exercise) editor.focus();
   else runs.click();
 }
