@@ -1,13 +1,14 @@
 """Which cells of the lessons run in the reader's browser: found by running each of them.
 
-Each cell of each notebook runs with the stand-in for PyTorch, after the statements that it needs, and
-what it shows is compared with the output stored in the notebook. A cell is offered on the site if both
-are the same and it takes little time. The table is site/try/cells.json; a cell that has not changed,
-and nothing that it needs, is not run again.
+Each cell of each notebook runs with the stand-in for PyTorch, after the statements that it needs,
+and what it shows is compared with the output stored in the notebook. A cell is offered on the site
+if both are the same and it takes little time. The table is site/try/cells.json; a cell that has
+not changed, and nothing that it needs, is not run again.
 
     .venv/bin/python tools/try_cells.py                 all lessons, natively
     .venv/bin/python tools/try_cells.py 01 02           some of them
-    .venv/bin/python tools/try_cells.py --time          and the seconds of each in WebAssembly, with Node
+    .venv/bin/python tools/try_cells.py --time      and the seconds in WebAssembly
+    .venv/bin/python tools/try_cells.py --refused   after a change of the engine
     .venv/bin/python tools/try_cells.py --check         only say what is not up to date
 """
 
@@ -248,7 +249,12 @@ def update(one, again=False):
     kept = {row["digest"]: row for row in read_table().get(one["name"], [])}
     exercises = {cell["id"] for cell in one["cells"] if cell["exercise"]}
     order = sorted(ids, key=lambda i: i not in exercises)  # exercises first
-    wanted = {i: due[i] for i in order if again or due[i] not in kept}
+    refused = {d for d, row in kept.items() if not row["offered"] and row["reason"] != TRAINS}
+    wanted = {
+        i: due[i]
+        for i in order
+        if again is True or due[i] not in kept or (again == "refused" and due[i] in refused)
+    }
 
     def save():
         rows = [kept[due[i]] | {"cell": i} for i in ids if due[i] in kept]
@@ -281,7 +287,7 @@ def locked():
 
 
 def time_in_wasm(names):
-    """Run the offered cells in WebAssembly, note the seconds, and refuse what takes long or differs."""
+    """Run the offered cells in WebAssembly, and refuse what takes long or differs."""
     import try_parts
 
     folder = try_parts.build()
@@ -328,6 +334,13 @@ def main():
     parser.add_argument("--time", action="store_true", help="measure seconds in WebAssembly too")
     parser.add_argument("--only-time", action="store_true")
     parser.add_argument("--again", action="store_true", help="run cells that have not changed, too")
+    parser.add_argument(
+        "--refused",
+        dest="again",
+        action="store_const",
+        const="refused",
+        help="run cells again that were refused for another reason than training",
+    )
     parser.add_argument("--check", action="store_true", help="only say what is not up to date")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()

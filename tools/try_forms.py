@@ -1,7 +1,8 @@
 """Write site/try/forms.json: what the page needs to check exercises that ask for numbers or names.
 
-Everything comes out of the notebooks' own checks: the true values and the known mistakes are recorded
-when a check calls `predict`; hints and words are copied. Run it after an exercise has changed:
+Everything comes out of the notebooks' own checks: the true values and the known mistakes are
+recorded when a check calls `predict`; hints and words are copied. Run it after an exercise has
+changed:
 
     .venv/bin/python tools/try_forms.py
 """

@@ -1,8 +1,8 @@
 """Fetch the parts of "Try it here", verify them, and put them together for the site.
 
-What is fetched stands in site/try/parts.json, with the sha256 of each file. It comes through npm and pip
-as they are set up on this machine, into a cache, and nothing of it is committed. Where a part can't be
-had the site is built without it, and `build` says why.
+What is fetched stands in site/try/parts.json, with the sha256 of each file. It comes through npm
+and pip as they are set up on this machine, into a cache, and nothing of it is committed. Where a
+part can't be had the site is built without it, and `build` says why.
 
     python tools/try_parts.py            fetch, verify, and write build/try
     python tools/try_parts.py --fetch    fetch and verify only
@@ -40,7 +40,8 @@ UNUSED = (
     "PIL/_imagingft", "matplotlib/backends/_tkagg", "matplotlib/sphinxext/", "mpl_toolkits/mplot3d",
     "numpy/_core/_simd", "numpy/_core/_rational_tests", "numpy/_core/_struct_ufunc_tests",
     "numpy/_core/_operand_flag_tests", "numpy/_core/_umath_tests",
-    "Oblique.ttf", "Mono-Bold.ttf", "backends/backend_pdf", "backends/backend_ps", "backends/backend_svg",
+    "Oblique.ttf", "Mono-Bold.ttf", "backends/backend_pdf", "backends/backend_ps",
+    "backends/backend_svg",
     "backends/_backend_pdf_ps", "backends/backend_pgf", "matplotlib/testing/",
     "backends/backend_qt", "backends/backend_gtk", "backends/backend_wx", "backends/backend_tk",
     "backends/backend_webagg", "backends/backend_nbagg", "backends/backend_macosx",

@@ -14,7 +14,7 @@ PAGE = ["page.js", "worker.js", "boot.js", "forms.js", "store.js", "progress.js"
 
 
 def lessons():
-    """What a page gets of its notebook: its code cells, which of them are offered, and its forms."""
+    """What a page gets of its notebook: code cells, which of them are offered, and forms."""
     table = _read("cells.json")
     forms = _read("forms.json")
     for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
@@ -78,8 +78,11 @@ def prepare():
 def hook(root):
     """The script of a page, in as few bytes as indentation and comments give back."""
     source = (SOURCE / "hook.js").read_text(encoding="utf-8").replace("ROOT", root)
-    source = re.sub(r"/\*.*?\*/", "", source)
-    return "<script>" + re.sub(r"\n\s*", "", source.strip()) + "</script>"
+    source = re.sub(r"\n\s*", " ", source.strip())
+    source = re.sub(
+        r" ?([{}()=,;:?|+&]|=>) ?(?![^\"]*\"(?:[^\"]*\"[^\"]*\")*[^\"]*$)", r"\1", source
+    )
+    return f'<script type="module">{source}</script>'
 
 
 def finish(site, runs):

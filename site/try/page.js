@@ -160,6 +160,8 @@ async function openCell(cell, one, about) {
   const state = add(tools, "span", { className: "try-state" });
   const output = add(panel, "div", { className: "try-output", role: "status" });
   const original = one.source;
+  forgetButton(tools, () => { editor.set(original); output.replaceChildren(); });
+  note(panel);
   const label = one.exercise ? "Your answer to the exercise" : "The code of this cell";
   const keep = (text) => {
     if (!one.exercise) texts[one.id] = text;
@@ -221,8 +223,6 @@ async function openCell(cell, one, about) {
     old.forEach((node) => { node.hidden = false; });
     editor.focus();
   };
-  forgetButton(tools, () => { editor.set(original); output.replaceChildren(); });
-  note(panel);
   runs.disabled = false;
   if (one.exercise) editor.focus();
   else runs.click();

@@ -1,4 +1,4 @@
-"""A plugin for pytest: `import torch` finds the stand-in of the pages. For use in a process of its own."""
+"""`import torch` finds the stand-in of the pages. For use in a process of its own."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The table of cells that run in the page: complete, up to date, and true of a part of them each time."""
+"""The table of cells that run in the page: complete, up to date, and true of a sample."""
 
 import json
 import random

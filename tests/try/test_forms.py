@@ -47,7 +47,7 @@ def attempts_of(lesson, name):
         if all(not callable(v) for v in attempt.values())
     ]
     source = random.Random(0)
-    for i, key in enumerate(keys):
+    for i in range(len(keys)):
         for text in [*KINDS, "", typed(next(iter(truth.values())))]:
             texts = [typed(truth[other]) for other in keys]
             texts[i] = text
@@ -117,7 +117,8 @@ def test_what_is_typed_is_read_as_python_would():
         pytest.skip("node, which runs the JavaScript, is not on PATH")
     code = (
         'import { readValue } from "./site/try/forms.js";'
-        f"console.log(JSON.stringify({json.dumps(list(READ))}.map((text) => readValue(text, null))))"
+        f"const texts = {json.dumps(list(READ))};"
+        "console.log(JSON.stringify(texts.map((text) => readValue(text, null))))"
     )
     done = subprocess.run(
         ["node", "--input-type=module", "-e", code],

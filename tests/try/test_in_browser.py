@@ -1,4 +1,4 @@
-"""Try it here in a real Chromium: exercises, cells, forms, what is kept, and everything that can fail."""
+"""Try it here in a real Chromium: exercises, forms, what is kept, and all that can fail."""
 
 import contextlib
 import importlib
@@ -214,7 +214,7 @@ def test_a_form(opened):
 
 @pytest.fixture
 def broken(site, tmp_path, tab):
-    """A copy of the site that may be damaged: gives its folder, and a function that opens a cell."""
+    """A copy of the site that may be damaged: its folder, and a function that opens a cell."""
     shutil.copytree(site, tmp_path / "site", copy_function=_link)
     with served(tmp_path / "site") as address:
 

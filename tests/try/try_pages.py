@@ -5,7 +5,8 @@ import html
 import try_site
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title>
-<meta name="viewport" content="width=device-width"></head><body><nav id="quarto-sidebar"
+<meta name="viewport" content="width=device-width"><style>pre {{ overflow: auto }}
+</style></head><body><nav id="quarto-sidebar"
 aria-label="Lessons">{links}</nav><main><h1>{name}</h1>{cells}</main>{hook}</body></html>"""
 CELL = """<div id="{id}" class="cell" data-try="{mark}"><div class="sourceCode cell-code"><pre
 tabindex="0"><code>{source}</code></pre></div></div>"""

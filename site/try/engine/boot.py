@@ -1,4 +1,4 @@
-"""The first thing that runs in the page's Python: finds the packages, and puts the stand-in in place."""
+"""The first thing that runs in the page's Python: puts the stand-in in place."""
 
 import sys
 

@@ -115,13 +115,17 @@ class Session:
             last = ast.Expression(body.body.pop().value)
         printed = Output(outputs)
         try:
-            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-                with _showing(outputs), limited(_limit(source)):
-                    exec(compile(body, name, "exec"), self.namespace)
-                    if last is not None:
-                        value = eval(compile(last, name, "eval"), self.namespace)
-                        if value is not None:
-                            _show_value(value, outputs)
+            with (
+                contextlib.redirect_stdout(printed),
+                contextlib.redirect_stderr(printed),
+                _showing(outputs),
+                limited(_limit(source)),
+            ):
+                exec(compile(body, name, "exec"), self.namespace)
+                if last is not None:
+                    value = eval(compile(last, name, "eval"), self.namespace)
+                    if value is not None:
+                        _show_value(value, outputs)
         except BaseException as error:
             outputs.append(_failure(error, source))
             return False
@@ -139,7 +143,7 @@ class TookTooLong(BaseException):
 
 @contextlib.contextmanager
 def limited(seconds, error=TookTooLong):
-    """Raise inside Python code that runs longer: a page has no signals, but Python tells of jumps."""
+    """Raise inside Python code that runs longer: a page has no signals, so look at jumps."""
     if not hasattr(sys, "monitoring"):  # before Python 3.12
         yield
         return
@@ -213,7 +217,6 @@ def _flush(outputs):
 
     for number in plt.get_fignums():
         figure = plt.figure(number)
-        words = repr(figure)
         width, height = (round(side) for side in figure.get_size_inches() * figure.dpi)
         file = io.BytesIO()
         figure.savefig(file, format="png", dpi=2 * figure.dpi, bbox_inches="tight")
@@ -222,7 +225,7 @@ def _flush(outputs):
                 "kind": "image",
                 "png": base64.b64encode(file.getvalue()).decode(),
                 "width": width,
-                "text": f"<Figure size {width}x{height} with {len(figure.axes)} Axes>" or words,
+                "text": f"<Figure size {width}x{height} with {len(figure.axes)} Axes>",
             }
         )
     plt.close("all")

@@ -1,8 +1,8 @@
 """Which statements of a notebook a cell needs: those that bind or change what it reads.
 
-A reader runs one cell of a page, not all that stand before it. What has to run first is found from the
-names in the code. This is a guess (Python has no way to know what a call changes), and each cell that
-is offered on the site was run this way and compared with its stored output.
+A reader runs one cell of a page, not all that stand before it. What has to run first is found from
+the names in the code. This is a guess (Python has no way to know what a call changes), and each
+cell that is offered on the site was run this way and compared with its stored output.
 """
 
 import ast

@@ -1,8 +1,8 @@
-"""`import torch` without PyTorch: puts pyborch's numpy tensors in its place, and mends what differs.
+"""`import torch` without PyTorch: pyborch's NumPy tensors in its place, mended where they differ.
 
-PyTorch has no build for WebAssembly. The stand-in computes the same values with numpy; what it lacks
-and the course needs is added here, and what the course imports without needing it in a page is a module
-that fails when it is used, not when it is imported.
+PyTorch has no build for WebAssembly. The stand-in computes the same values with numpy; what it
+lacks and the course needs is added here, and what the course imports without needing it in a page
+is a module that fails when it is used, not when it is imported.
 """
 
 import functools
@@ -32,7 +32,7 @@ class NotInThePage(RuntimeError):
 class Absent(types.ModuleType):
     """A module that can be imported, and says what it is when it is used."""
 
-    __path__ = []
+    __path__ = ()
 
     def __getattr__(self, name):
         if name.startswith("__"):
@@ -119,12 +119,12 @@ def datasets():
     import torch
 
     class MNIST:
-        resources = [
+        resources = (
             ("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
             ("train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"),
             ("t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3"),
             ("t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c"),
-        ]
+        )
 
         def __init__(self, root, train=True, transform=None):
             self.transform = transform
@@ -178,9 +178,9 @@ def mend(torch):
 def _add_types(torch):
     """uint8, int32 and float64, which the stand-in knows by name only.
 
-    It narrows each float64 array, since NumPy makes them by accident (int64 + float32). An array that
-    somebody asked for in double precision is marked, by its class, and the mark stays in what NumPy
-    computes from it.
+    It narrows each float64 array, since NumPy makes them by accident (int64 + float32). An array
+    that somebody asked for in double precision is marked, by its class, and the mark stays in what
+    NumPy computes from it.
     """
     import numpy as np
     from borch import _base, _ops, _tensor
@@ -278,6 +278,16 @@ def _add_operators(torch):
     import numpy as np
 
     torch.Tensor.__invert__ = lambda self: torch.logical_not(self)
+    plain_item = torch.Tensor.__getitem__
+
+    def getitem(self, key):
+        found = plain_item(self, key)
+        keys = key if isinstance(key, tuple) else (key,)
+        if any(isinstance(one, (torch.Tensor, list)) for one in keys):
+            found._array = np.ascontiguousarray(found._array).reshape(found._array.shape)
+        return found
+
+    torch.Tensor.__getitem__ = getitem
     torch.Tensor.__xor__ = lambda self, other: torch.logical_xor(self, other)
     torch.Tensor.__format__ = lambda self, form: (
         format(self.item(), form) if self.ndim == 0 else object.__format__(self, form)
@@ -298,6 +308,7 @@ def _add_operators(torch):
         return self
 
     torch.nn.Module.double = double
+    _lay_out_results(torch)
     plain_pinv = torch.linalg.pinv
 
     def pinv(A, **options):  # without the large matrices that only a gradient needs
@@ -319,6 +330,44 @@ def _add_operators(torch):
         return self.reshape(*self.shape[:dim], *sizes, *self.shape[dim + 1 :])
 
     torch.Tensor.unflatten = unflatten
+
+
+def _lay_out_results(torch):
+    """Results of convolution and pooling in PyTorch's order of memory, as `view` wants it."""
+
+    def in_order(function):
+        @functools.wraps(function)
+        def ordered(*args, **kwargs):
+            result = function(*args, **kwargs)
+            if isinstance(result, torch.Tensor):
+                result._array = _contiguous(result._array)
+            return result
+
+        return ordered
+
+    def _contiguous(array):
+        return array if array.flags.c_contiguous else array.copy(order="C")
+
+    functional = torch.nn.functional
+    for name in ("unfold", "max_pool2d", "avg_pool2d", "conv_transpose2d"):
+        if hasattr(functional, name):
+            made = in_order(getattr(functional, name))
+            setattr(functional, name, made)
+            _everywhere(name, made)
+    plain = in_order(functional.conv2d)
+
+    def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+        if padding == "valid":
+            padding = 0
+        elif padding == "same":
+            dilations = (dilation, dilation) if isinstance(dilation, int) else dilation
+            height, width = (d * (k - 1) for d, k in zip(dilations, weight.shape[2:]))
+            sides = width // 2, width - width // 2, height // 2, height - height // 2
+            input, padding = functional.pad(input, sides), 0
+        return plain(input, weight, bias, stride, padding, dilation, groups)
+
+    functional.conv2d = torch.conv2d = conv2d
+    _everywhere("conv2d", conv2d)
 
 
 def _with_dtype(init, torch):
