@@ -24,7 +24,7 @@ def lessons():
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             if cell["cell_type"] != "code":
                 continue
-            source = "".join(cell["source"])
+            source = re.sub(r"^#\| .*\n?", "", "".join(cell["source"]), flags=re.M)
             called = re.search(r"\bchecks\.(\w+)\(", source)
             is_exercise = "exercise" in cell["metadata"].get("tags", [])
             one = {

@@ -82,7 +82,9 @@ async function add(names) {
     else putData(python, name, parts[name]);
   }
   wanted.forEach((name) => there.add(name));
-  if (wanted.includes("lesson")) say("stage", { text: "Loading the figures" });
+  if (!wanted.includes("lesson")) return;
+  say("stage", { text: "Loading the figures" });
+  session.warm_up();
 }
 
 let starting;
