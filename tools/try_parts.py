@@ -49,10 +49,10 @@ UNUSED = (
 )  # fmt: skip
 KINDS = {".py", ".so", ".ttf", ".mplstyle", ""}
 LIBRARY_UNUSED = (
-    "idlelib/", "tkinter/", "turtledemo/", "ensurepip/", "lib2to3/", "pydoc_data/", "unittest/",
+    "idlelib/", "tkinter/", "turtledemo/", "ensurepip/", "lib2to3/", "pydoc_data/",
     "xmlrpc/", "wsgiref/", "curses/", "dbm/", "sqlite3/", "distutils/", "venv/", "mailbox.py",
     "imaplib.py", "nntplib.py", "smtplib.py", "poplib.py", "ftplib.py", "telnetlib.py", "turtle.py",
-    "pickletools.py", "doctest.py", "_pyio.py", "optparse.py", "cgi.py", "tarfile.py",
+    "pickletools.py", "doctest.py", "_pyio.py", "optparse.py", "cgi.py",
     "multiprocessing/managers.py", "logging/handlers.py", "pdb.py",
 )  # fmt: skip
 
