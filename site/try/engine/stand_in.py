@@ -289,6 +289,9 @@ def _add_operators(torch):
 
     torch.Tensor.__getitem__ = getitem
     torch.Tensor.__xor__ = lambda self, other: torch.logical_xor(self, other)
+    torch.Tensor.__abs__ = lambda self: torch.abs(self)
+    torch.accelerator = types.SimpleNamespace(is_available=lambda: False)
+    _add_hooks(torch.nn.Module)
     torch.Tensor.__format__ = lambda self, form: (
         format(self.item(), form) if self.ndim == 0 else object.__format__(self, form)
     )
@@ -330,6 +333,43 @@ def _add_operators(torch):
         return self.reshape(*self.shape[:dim], *sizes, *self.shape[dim + 1 :])
 
     torch.Tensor.unflatten = unflatten
+
+
+def _add_hooks(module):
+    """`register_forward_hook`: functions that see, and may replace, what a layer puts out."""
+    plain = module.__call__
+
+    class Handle:
+        def __init__(self, hooks, hook):
+            self.hooks, self.hook = hooks, hook
+
+        def remove(self):
+            if self.hook in self.hooks:
+                self.hooks.remove(self.hook)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.remove()
+
+    def register(self, hook):
+        hooks = self.__dict__.get("_forward_hooks_of_page")
+        if hooks is None:
+            hooks = []
+            object.__setattr__(self, "_forward_hooks_of_page", hooks)
+        hooks.append(hook)
+        return Handle(hooks, hook)
+
+    def called(self, *args, **kwargs):
+        output = plain(self, *args, **kwargs)
+        for hook in list(self.__dict__.get("_forward_hooks_of_page") or ()):
+            changed = hook(self, args, output)
+            output = output if changed is None else changed
+        return output
+
+    if not hasattr(module, "register_forward_hook"):
+        module.register_forward_hook, module.__call__ = register, called
 
 
 def _lay_out_results(torch):
