@@ -1,6 +1,6 @@
-"""Measure "Try it here" in Chromium on a built site: bytes and seconds of a first Run and of later ones.
+"""Measure "Try it here" on a built site: bytes and seconds of a first Run, and of later ones.
 
-    .venv/bin/python tools/bench_try.py        after `make site`
+.venv/bin/python tools/bench_try.py        after `make site`
 """
 
 import gzip
@@ -36,7 +36,7 @@ def main():
     print(f"digits: {sum(n for k, n in sizes.items() if k.endswith('ubyte.gz')) / 1e6:.1f} MB more")
     hook = max(len(p.read_bytes()) for p in (SITE / "notebooks").glob("*.html"))
     packed = sum(len(gzip.compress(p.read_bytes())) for p in (SITE / "notebooks").glob("*.html"))
-    print(f"pages of lessons: {packed / 1e3:.0f} kB compressed in all, the largest {hook / 1e3:.0f} kB")
+    print(f"lessons: {packed / 1e3:.0f} kB compressed in all, the largest {hook / 1e3:.0f} kB")
     cell = "document.querySelector('[data-try=e]')"
     with served(SITE) as address, browser() as page:
         page.open(address + "notebooks/02-convolution.html", settle=1)

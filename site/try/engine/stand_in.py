@@ -290,7 +290,9 @@ def _add_operators(torch):
     torch.Tensor.__getitem__ = getitem
     torch.Tensor.__xor__ = lambda self, other: torch.logical_xor(self, other)
     torch.Tensor.__abs__ = lambda self: torch.abs(self)
-    torch.accelerator = types.SimpleNamespace(is_available=lambda: False)
+    torch.accelerator = types.SimpleNamespace(
+        is_available=lambda: False, current_accelerator=lambda **_: None, synchronize=lambda: None
+    )
     _add_hooks(torch.nn.Module)
     torch.Tensor.__format__ = lambda self, form: (
         format(self.item(), form) if self.ndim == 0 else object.__format__(self, form)
