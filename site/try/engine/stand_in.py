@@ -5,6 +5,7 @@ lacks and the course needs is added here, and what the course imports without ne
 is a module that fails when it is used, not when it is imported.
 """
 
+import contextlib
 import functools
 import importlib
 import importlib.abc
@@ -289,6 +290,7 @@ def _add_operators(torch):
 
     torch.Tensor.__getitem__ = getitem
     torch.Tensor.__xor__ = lambda self, other: torch.logical_xor(self, other)
+    torch.autocast = _without_autocast
     torch.Tensor.__abs__ = lambda self: torch.abs(self)
     torch.accelerator = types.SimpleNamespace(
         is_available=lambda: False, current_accelerator=lambda **_: None, synchronize=lambda: None
@@ -335,6 +337,12 @@ def _add_operators(torch):
         return self.reshape(*self.shape[:dim], *sizes, *self.shape[dim + 1 :])
 
     torch.Tensor.unflatten = unflatten
+
+
+def _without_autocast(device_type=None, dtype=None, enabled=True, **_):
+    if enabled:
+        raise NotInThePage("autocast is not in the engine of this page.")
+    return contextlib.nullcontext()
 
 
 def _add_hooks(module):
