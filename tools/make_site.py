@@ -20,6 +20,7 @@ import papers
 import photo_runtime
 import polish
 import teaching
+import try_site
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NEEDED = (1, 7)
@@ -385,6 +386,7 @@ def main():
     quarto, series = find_quarto(), lessons()
     prepare(series)
     photo_runtime.provide()
+    runs = try_site.prepare()
     for folder, options in [
         (SITE, ["--to", "html"]),
         (MARKDOWN, ["--to", "gfm", "--output-dir", MARKDOWN.name]),
@@ -394,6 +396,7 @@ def main():
         if done.returncode:
             sys.exit(done.returncode)
     finish(series, demos())
+    try_site.finish(SITE, runs)
     print(f"Open {SITE / 'index.html'}; the Markdown edition is in {MARKDOWN}")
 
 
