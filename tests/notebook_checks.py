@@ -9,6 +9,7 @@ from stamp import badge, bootstrap, repo_url
 
 MAX_LINES = 30
 TRAINS_OR_TIMES = {"train_network", "train_one_epoch", "fit", "backward", "perf_counter", "timeit"}
+TRAINS_OR_TIMES |= {"blocked_autorange", "profile"}
 IGNORES_OUTPUT = {"nbval-ignore-output", "nbval-skip"}
 IGNORE_COMMENTS = ("NBVAL_IGNORE_OUTPUT", "NBVAL_SKIP", "PYTEST_VALIDATE_IGNORE_OUTPUT")
 

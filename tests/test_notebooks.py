@@ -17,6 +17,7 @@ import cnn.inside
 import cnn.lab
 import cnn.models
 import cnn.plotting
+import cnn.robustness
 import cnn.shapes
 import cnn.training
 from cnn.figures import convolution, features, resnet, samples, scaling, unet, vit
@@ -39,6 +40,7 @@ MODULES = [
     cnn.fast,
     cnn.lab,
     cnn.inside,
+    cnn.robustness,
     cnn.comparing,
     ladder,
 ]
@@ -85,6 +87,20 @@ TAUGHT = {
         "mass_on",
         "top_in",
     ],
+    "06-robustness": [
+        "train_epoch_on",
+        "shift",
+        "shift_each_way",
+        "rotate",
+        "rotate_each_way",
+        "add_noise",
+        "lower_contrast",
+        "HeadNet",
+        "input_gradient",
+        "fgsm",
+        "project",
+        "pgd",
+    ],
     "07-resnet": ["ResidualBlock", "residual_stage", "ResNet"],
     "08-unet": ["double_convolution", "UNet"],
     "11-scaling": [
@@ -94,13 +110,20 @@ TAUGHT = {
         "optimizer_step",
         "count_right",
         "Slice",
+        "where_right",
         "time_in_turns",
+        "Spread",
+        "spread",
+        "ratio_in_turns",
+        "per_second",
+        "Work",
+        "layer_works",
+        "roofline_seconds",
         "random_bits",
         "FastDropout",
         "FlattenChannelsLast",
         "FastCNN",
         "training_multiply_adds",
-        "matrix_speed",
         "Recipe",
         "QuickNet",
         "schedule",
