@@ -96,7 +96,7 @@ TAUGHT = {
         "add_noise",
         "lower_contrast",
         "HeadNet",
-        "input_gradient",
+        "loss_gradient",
         "fgsm",
         "project",
         "pgd",
