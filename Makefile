@@ -20,7 +20,7 @@ help:
 	@echo "make lint     format and lint modules and notebooks"
 	@echo "make outputs  execute the notebooks and store the new outputs in them"
 	@echo "make figures  redraw images/"
-	@echo "make export   write the network of the lesson on training for demos/, after the lesson on training was run"
+	@echo "make export   write the networks of demos/, after the lesson on training was run"
 	@echo "make bench    measure the speed of training, and write the table into README.md"
 	@echo "make stamp    write the repository's address from _quarto.yml into the notebooks"
 	@echo "make site     render the website into _site and the Markdown edition into _markdown"
@@ -59,6 +59,7 @@ export: $(VENV)/.installed
 	$(BIN)/python tools/export_draw.py
 	$(BIN)/python tools/export_explore.py
 	$(BIN)/python tools/export_train.py
+	$(BIN)/python tools/export_photo.py
 
 bench: $(VENV)/.installed
 	$(BIN)/python tools/bench.py

@@ -17,7 +17,17 @@ IMAGES = REPOSITORY / "images"
 # The modules of cnn.figures: each may import those before it, and none beside it.
 ORDER = [
     {"parts", "samples"},
-    {"convolution", "features", "resnet", "scaling", "training", "unet", "vit"},
+    {
+        "convolution",
+        "features",
+        "photographs",
+        "resnet",
+        "robustness",
+        "scaling",
+        "training",
+        "unet",
+        "vit",
+    },
     {"cards"},
 ]
 

@@ -16,11 +16,12 @@ import cnn.fast
 import cnn.inside
 import cnn.lab
 import cnn.models
+import cnn.photographs
 import cnn.plotting
 import cnn.robustness
 import cnn.shapes
 import cnn.training
-from cnn.figures import convolution, features, resnet, samples, scaling, unet, vit
+from cnn.figures import convolution, features, photographs, resnet, samples, scaling, unet, vit
 
 REPOSITORY = Path(__file__).parents[1]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -31,10 +32,12 @@ MODULES = [
     unet,
     vit,
     features,
+    photographs,
     scaling,
     cnn.plotting,
     cnn.data,
     cnn.models,
+    cnn.photographs,
     cnn.shapes,
     cnn.training,
     cnn.fast,
@@ -131,6 +134,13 @@ TAUGHT = {
         "window",
         "train_quickly",
         "percent_right",
+    ],
+    "10-photographs": [
+        "convolution",
+        "InvertedResidual",
+        "EfficientNetLite0",
+        "preprocess",
+        "linear_head",
     ],
     "09-vit": ["PatchEmbedding", "attention", "MultiHeadAttention", "EncoderBlock", "ViT"],
 }

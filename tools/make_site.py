@@ -17,6 +17,7 @@ from pathlib import Path
 
 import cell_kinds
 import papers
+import photo_runtime
 import polish
 import teaching
 
@@ -38,6 +39,7 @@ PICTURES = {
     "resnet": "Maps of three layers, with shortcuts past them.",
     "unet": "A scene of digits, and the same scene with a colour for each class.",
     "vit": "A nine in sixteen patches that attend to each other.",
+    "photographs": "A photograph of a cat, and coloured filters of the network that looks at it.",
     "scaling": "Two processes, each with its own digits, that average their gradients.",
 }
 
@@ -382,6 +384,7 @@ def find_quarto():
 def main():
     quarto, series = find_quarto(), lessons()
     prepare(series)
+    photo_runtime.provide()
     for folder, options in [
         (SITE, ["--to", "html"]),
         (MARKDOWN, ["--to", "gfm", "--output-dir", MARKDOWN.name]),

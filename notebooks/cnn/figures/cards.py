@@ -25,13 +25,15 @@ from cnn.figures.parts import (
     stack,
     write,
 )
+from cnn.figures.photographs import square
 from cnn.figures.samples import EDGE, convolve, digits, nine
 from cnn.models import CNN, ResNet
+from cnn.photographs import photograph, published_weights, renamed
 from cnn.plotting import ACCENT, INK, INPUT, KERNEL, MUTED, OUTPUT, PAPER, SIGNED
 
 CARD = 3.2, 3.15  # width and height of one lesson
 GAP = 0.2
-COLUMNS = 5  # a last row with fewer cards stands in the middle
+COLUMNS = 6  # a last row with fewer cards stands in the middle
 
 
 def lessons():
@@ -46,6 +48,7 @@ def lessons():
         "resnet": ("ResNet", "a shortcut past every two layers", _card_of_shortcuts),
         "unet": ("U-Net", "a class for every pixel", _card_of_a_scene),
         "vit": ("ViT", "patches that attend to each other", _card_of_patches),
+        "photographs": ("photographs", "borrowed from a million pictures", _card_of_a_photograph),
         "scaling": ("scaling", "one batch, many processes", _card_of_processes),
     }
 
@@ -203,6 +206,19 @@ def _card_of_patches(ax, x, y):
         ends = {"posA": asks.middle, "posB": places[key].middle, "zorder": 6}
         bend = {"connectionstyle": "arc3,rad=0.25", "mutation_scale": 12, "arrowstyle": "-|>"}
         ax.add_patch(FancyArrowPatch(**ends, **bend, color=OUTPUT, lw=2))
+
+
+def _card_of_a_photograph(ax, x, y):
+    """A cat, and the most colourful filters of the first layer of a network that knows cats."""
+    cat = square(photograph("cat"), 56).permute(1, 2, 0).double() / 255
+    pixels(ax, (cat * 32).round() / 32, x, y + 0.1, 1.7, INPUT, line=1.8)
+    kernels = renamed(published_weights())["0.1.weight"].double()  # (32, 3, 3, 3)
+    colour = (kernels - kernels.mean(dim=1, keepdim=True)).square().sum(dim=(1, 2, 3))
+    colour = colour / kernels.square().sum(dim=(1, 2, 3))
+    for i, k in enumerate(colour.argsort(descending=True)[:8].tolist()):
+        kernel = (kernels[k] / kernels[k].abs().max() + 1) / 2
+        corner = x + 1.9 + i % 2 * 0.48, y + 0.1 + i // 2 * 0.44
+        pixels(ax, (kernel.permute(1, 2, 0) * 32).round() / 32, *corner, 0.38, KERNEL)
 
 
 def _card_of_processes(ax, x, y):
