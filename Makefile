@@ -8,7 +8,7 @@ NBVAL  := --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg
 SPREAD := -n auto --maxprocesses 8 --dist loadscope # a file at a time on each core
 TIMED  := $(wildcard notebooks/11-*.ipynb) # measures time, so nothing else runs beside it
 
-.PHONY: help install run test twice lab lint outputs figures export bench stamp site clean
+.PHONY: help install run test twice lab lint outputs figures export bench stamp cells site clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make export   write the networks of demos/, after the lesson on training was run"
 	@echo "make bench    measure the speed of training, and write the table into README.md"
 	@echo "make stamp    write the repository's address from _quarto.yml into the notebooks"
+	@echo "make cells    find out which cells run in the reader's browser, after a change"
 	@echo "make site     render the website into _site and the Markdown edition into _markdown"
 	@echo "make clean    remove what was built (not .venv)"
 
@@ -66,6 +67,10 @@ bench: $(VENV)/.installed
 
 stamp: $(VENV)/.installed
 	$(BIN)/python tools/stamp.py
+
+cells: $(VENV)/.installed
+	$(BIN)/python tools/try_forms.py
+	$(BIN)/python tools/try_cells.py
 
 site:
 	$(PYTHON) tools/make_site.py

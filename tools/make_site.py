@@ -20,6 +20,7 @@ import papers
 import photo_runtime
 import polish
 import teaching
+import try_site
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NEEDED = (1, 7)
@@ -338,7 +339,20 @@ def add_to_site(demo):
     tags.append('<meta name="twitter:card" content="summary_large_image">\n')
     page = (SITE / demo.address).read_text(encoding="utf-8")
     page = page.replace("</head>", "".join(tags) + "</head>", 1)
+    page = with_course(page)
     (SITE / demo.address).write_text(page, encoding="utf-8")
+
+
+def with_course(page):
+    """A page of demos/ with links to the rendered lessons, to the reference, and the search."""
+    page = re.sub(r'(href="\.\./notebooks/[\w-]+)\.ipynb"', r'\1.html"', page)
+    more = [("index.html#the-series", "Lessons"), ("glossary.html", "Glossary")]
+    links = "".join(f'\n    <a href="../{address}">{text}</a>' for address, text in more)
+    search = '<div id="quarto-search"></div>\n  <button id="theme"'
+    script = '<script defer src="../site/search.js"></script>\n</head>'
+    page = page.replace('<a href="../">Course</a>', f'<a href="../">Course</a>{links}', 1)
+    page = page.replace('<button id="theme"', search, 1).replace("</head>", script, 1)
+    return page.replace("<html ", '<html data-root="../" ', 1)
 
 
 def plain(markdown):
@@ -385,6 +399,7 @@ def main():
     quarto, series = find_quarto(), lessons()
     prepare(series)
     photo_runtime.provide()
+    runs = try_site.prepare()
     for folder, options in [
         (SITE, ["--to", "html"]),
         (MARKDOWN, ["--to", "gfm", "--output-dir", MARKDOWN.name]),
@@ -394,6 +409,7 @@ def main():
         if done.returncode:
             sys.exit(done.returncode)
     finish(series, demos())
+    try_site.finish(SITE, runs)
     print(f"Open {SITE / 'index.html'}; the Markdown edition is in {MARKDOWN}")
 
 
