@@ -99,7 +99,7 @@ TAUGHT = {
         "add_noise",
         "lower_contrast",
         "HeadNet",
-        "input_gradient",
+        "loss_gradient",
         "fgsm",
         "project",
         "pgd",

@@ -11,7 +11,7 @@ from cnn.robustness import (
     HeadNet,
     blurred_max_pool,
     fgsm,
-    input_gradient,
+    loss_gradient,
     pgd,
     project,
     rotate,
@@ -81,9 +81,9 @@ def test_the_attacks_stay_in_their_ball(model, X):
 def test_the_gradient_is_that_of_the_network_that_answers(model, X):
     y = torch.arange(6)
     model.train()
-    first, second = input_gradient(model, X, y), input_gradient(model, X, y)
+    first, second = loss_gradient(model, X, y), loss_gradient(model, X, y)
     assert torch.equal(first, second), "no dropout"
-    alone = input_gradient(model, X[:1], y[:1])
+    alone = loss_gradient(model, X[:1], y[:1])
     assert torch.allclose(first[:1], alone, atol=1e-6), "the other images do not matter"
 
 

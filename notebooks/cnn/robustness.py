@@ -140,7 +140,7 @@ def blurred_max_pool(channels):
     return nn.Sequential(nn.MaxPool2d(2, stride=1), blur)
 
 
-def input_gradient(model, X, y):
+def loss_gradient(model, X, y):
     """Gradient of each image's loss for its own pixels, (N, C, H, W), in evaluation mode."""
     model.eval()
     X = X.detach().clone().requires_grad_()
@@ -153,7 +153,7 @@ def fgsm(model, X, y, epsilon):
 
     Source: Goodfellow, Shlens and Szegedy, Explaining and harnessing adversarial examples, 2015.
     """
-    return (X + epsilon * input_gradient(model, X, y).sign()).clamp(0, 1)
+    return (X + epsilon * loss_gradient(model, X, y).sign()).clamp(0, 1)
 
 
 def project(changed, X, epsilon):
@@ -172,7 +172,7 @@ def pgd(model, X, y, epsilon, steps=20, targeted=False):
     sign = -1 if targeted else 1
     changed = project(X + epsilon * (2 * torch.rand_like(X) - 1), X, epsilon)
     for _ in range(steps):
-        direction = sign * input_gradient(model, changed, y).sign()
+        direction = sign * loss_gradient(model, changed, y).sign()
         changed = project(changed + step_size * direction, X, epsilon)
     return changed
 
