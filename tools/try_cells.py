@@ -298,7 +298,7 @@ def time_in_wasm(names):
             continue
         jobs = [{"cell": row["cell"], "mode": row.get("mode", "names")} for row in todo]
         cells = {cell["id"]: cell for cell in one["cells"]}
-        command = ["node", ENGINE.parent / "build" / "run_cells.mjs", folder, REPOSITORY / "data"]
+        command = ["node", ENGINE.parent / "make" / "run_cells.mjs", folder, REPOSITORY / "data"]
         with subprocess.Popen(
             list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as process:

@@ -155,7 +155,7 @@ def build(target=BUILT):
             _unpack_npm(found, npm)
             _unpack_python(found, packages)
             _unpack_library(npm, library)
-            _run(["node", SOURCE / "build" / "compile.mjs", npm, packages, library])
+            _run(["node", SOURCE / "make" / "compile.mjs", npm, packages, library])
             target.mkdir(parents=True)
             _pack_engine(npm, library, target)
             for name, tops in BUNDLES.items():
@@ -171,7 +171,7 @@ def build(target=BUILT):
 
 def _stamp():
     """What the built parts depend on."""
-    files = [SOURCE / "parts.json", Path(__file__), *sorted((SOURCE / "build").glob("*"))]
+    files = [SOURCE / "parts.json", Path(__file__), *sorted((SOURCE / "make").glob("*"))]
     return hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest()
 
 
@@ -268,7 +268,7 @@ def _pack_course(target):
 
 def _bundle_editor(npm, target):
     entry = npm / "editor.mjs"
-    shutil.copy(SOURCE / "build" / "editor.mjs", entry)
+    shutil.copy(SOURCE / "make" / "editor.mjs", entry)
     esbuild = npm / "node_modules" / "esbuild-wasm" / "bin" / "esbuild"
     _run(["node", esbuild, entry, "--bundle", "--minify", "--format=esm", "--legal-comments=eof",
           f"--outfile={target}"])  # fmt: skip
