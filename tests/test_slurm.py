@@ -71,8 +71,10 @@ def course(centre, tmp_path):
     folder = centre.project / tmp_path.name
     (folder / "notebooks").mkdir(parents=True)
     (folder / "notebooks" / "cnn").symlink_to(REPOSITORY / "notebooks" / "cnn")
-    for name in ("tools", "data", "hpc", "Makefile"):
+    for name in ("data", "hpc", "Makefile"):
         (folder / name).symlink_to(REPOSITORY / name)
+    (folder / "tools").mkdir()  # the series is where run_series.py is, behind any links
+    shutil.copy(REPOSITORY / "tools" / "run_series.py", folder / "tools")
     for name in ("01-one", "02-two"):
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(1)")])
         nbformat.write(notebook, folder / "notebooks" / f"{name}.ipynb")
@@ -112,7 +114,11 @@ def test_login_node(centre):
     commands = commands.replace("{{< meta repository >}}", str(REPOSITORY))
     commands = commands.replace("/work/project", str(centre.project))
     commands = commands.replace("make install", "make --dry-run install")
-    safe = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+    safe = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+    }
     module = 'module() { echo "module $*"; }\n'
     output = centre.run(f"set -e\n{module}{commands}\necho $PIP_CACHE_DIR", **safe)
     assert "module load python" in output
