@@ -212,7 +212,7 @@ class Centre:
                 return found
 
     def start(self, text, folder=None, **environment):
-        """Start a bash script on the login node; gives the process, which prints into its stdout."""
+        """Start a bash script on the login node; gives the process."""
         variables = {
             "PATH": PATH,
             "SLURM_CONF": f"{self.folder}/slurm.conf",

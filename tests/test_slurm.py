@@ -128,14 +128,15 @@ def test_login_node(centre):
 
 ASK = """
 import urllib.request as u
-print(u.getproxies()["https"], *(bool(u.proxy_bypass(h)) for h in ("localhost", "a.example.org", "b.org")))
+print(u.getproxies()["https"], u.proxy_bypass("localhost") and 1)
+print(u.proxy_bypass("a.example.org") and 1, u.proxy_bypass("b.org"))
 """
 
 
 def test_proxy(centre):
     commands = "\n".join(block("export http_proxy=http://proxy.example.org:3128"))
     output = centre.run(f"{commands}\n{sys.executable} -c '{ASK}'")
-    assert output.strip() == "http://proxy.example.org:3128 True True False"
+    assert output.split() == ["http://proxy.example.org:3128", "1", "1", "False"]
 
 
 def test_kernel_for_the_hub(centre, course):
@@ -160,7 +161,8 @@ def test_on_a_compute_node(centre, course):
     first, *rest = block("srun --cpus-per-task=4 --mem=8G --time=1:00:00 --pty bash")
     typed = "\n".join(rest).replace("/work/project/cnn-course", str(course)) + "\nhostname\nexit\n"
     output = centre.run(f"script -qec '{first}' /dev/null", stdin=typed, folder=course)
-    assert re.search(r"^4 False\r?$", output, re.MULTILINE), output
+    threads = min(4, os.cpu_count())  # four are asked for, and PyTorch takes no more than there are
+    assert re.search(rf"^{threads} False\r?$", output, re.MULTILINE), output
     assert re.search(r"^node04[23]\r?$", output, re.MULTILINE), output
     assert (course / "build/notebooks/02-two.ipynb").exists(), output
 
@@ -306,15 +308,23 @@ def test_the_signal_comes_before_the_end(centre, course):
     centre.run(f"scancel {job}")
 
 
+KILL_RANK_1 = """
+for process in $(pgrep -f cnn.train); do
+  if tr '\\0' '\\n' < /proc/$process/environ | grep -q '^SLURM_PROCID=1$' \\
+    && grep -q python /proc/$process/comm; then kill -KILL $process; fi
+done
+"""
+
+
 def test_a_process_dies(centre, course):
     options = "--images 512 --batch-size 16 --epochs 9999 --float32"
     command = "sbatch --nodes=2 --ntasks-per-node=1 --cpus-per-task=1 --no-requeue"
     job = centre.submit(f"{command} hpc/job.slurm train {options}", folder=course)
     output = course / f"cnn-course-{job}.out"
     wait_for_text(output, "epoch 1, step 20")
-    centre.run(f"scancel --signal=KILL {job}.0")
-    text = results_of(centre, course, job, states=("FAILED", "CANCELLED"))
-    assert "Killed" in text
+    centre.run(KILL_RANK_1)
+    text = results_of(centre, course, job, states=("FAILED",))
+    assert "Another process of this run has ended" in text
 
 
 def test_data_in_a_shared_folder_that_is_read_only(centre, course):
