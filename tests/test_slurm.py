@@ -293,6 +293,9 @@ def test_the_time_limit_and_a_stop(centre, course):
     while centre.state(job)["JobState"] != "PENDING" and time.monotonic() < deadline:
         time.sleep(0.5)
     assert centre.state(job)["Restarts"] == "1"
+    while centre.run("sinfo --noheader --format=%T").strip() != "idle":  # the first run ends
+        time.sleep(1)
+    time.sleep(3)  # slurmd refuses a job that begins in the second in which it was withdrawn
     centre.run(f"scontrol update JobId={job} StartTime=now")  # Slurm waits two minutes otherwise
     text = results_of(centre, course, job)
     assert "Going on from epoch" in text
@@ -379,7 +382,8 @@ def test_pbs_with_a_stand_in_for_qsub(centre, course):
     (course / "bin").mkdir()
     (course / "bin/qsub").write_text(QSUB)
     (course / "bin/qsub").chmod(0o755)
-    (course / "bin/mpiexec").symlink_to(shutil.which("mpiexec.mpich"))
+    (course / "bin/mpiexec").write_text('#!/bin/bash\nexec mpiexec.mpich "$@"\n')
+    (course / "bin/mpiexec").chmod(0o755)
     path = {"PATH": f"{course}/bin:{os.environ['PATH']}:/usr/sbin"}
     lines = [line for line in block("sbatch hpc/job.slurm notebooks") if "qsub" in line]
     notebooks, one, two_nodes = lines
