@@ -8,10 +8,8 @@ const RESTED = 700; // milliseconds after which a screen reader says the answer
 export class Answer {
   #speaker;
 
-  /** quality: how well the network reads, from weights.json; picked(place, keep): a logit is chosen. */
-  constructor(quality, picked) {
-    this.quality = quality;
-    $("honest").textContent = honestText(quality);
+  /** picked(place, keep): a logit is chosen. */
+  constructor(picked) {
     $("bars").innerHTML = Array.from({ length: 10 }, (_, digit) => {
       return (
         `<tr><th scope="row">${digit}</th><td class="logit"></td>` +
@@ -26,19 +24,26 @@ export class Answer {
     });
   }
 
-  /** drawn: whether there is any ink; example: the test digit that is shown, or null. */
-  show({ logits, probabilities }, drawn, example) {
+  /** How well the network reads, from weights.json. */
+  set quality(quality) {
+    this.sure = quality.sure;
+    $("honest").textContent = honestText(quality);
+  }
+
+  /** drawn: whether there is any ink; tooSmall: too little; example: the test digit, or null. */
+  show({ logits, probabilities }, { drawn, tooSmall, example }) {
     const order = Array.from(probabilities.keys()).sort(
       (a, b) => probabilities[b] - probabilities[a],
     );
     const [first, second] = order.map((digit) => ({ digit, percent: percent(probabilities[digit]) }));
-    const sure = probabilities[first.digit] >= this.quality.sure;
+    const sure = probabilities[first.digit] >= this.sure;
+    const readable = drawn && !tooSmall;
     this.#showBars(logits, probabilities, first.digit);
-    if (drawn) showVerdict(first, second, sure, exampleText(example, first.digit));
-    else showNothing(first);
-    $("verdict").classList.toggle("guess", !drawn || !sure);
+    if (readable) showVerdict(first, second, sure, exampleText(example, first.digit));
+    else showNoDigit(drawn ? "Too small to read: draw it larger." : "Nothing is drawn yet.", first);
+    $("verdict").classList.toggle("guess", !readable || !sure);
     const says = sure ? "reads" : "guesses";
-    $("brief").innerHTML = drawn ? `${says} <strong>${first.digit}</strong>` : "";
+    $("brief").innerHTML = readable ? `${says} <strong>${first.digit}</strong>` : "";
   }
 
   #showBars(logits, probabilities, first) {
@@ -73,8 +78,8 @@ function showVerdict(first, second, sure, about) {
   $("reason").textContent = sure ? `${about} Next comes ${other}.` : `Perhaps ${other}. ${about}`;
 }
 
-function showNothing(first) {
-  $("verdict").innerHTML = "Nothing is drawn yet.";
+function showNoDigit(why, first) {
+  $("verdict").textContent = why;
   $("reason").textContent =
     `The network answers all the same: ${first.digit}, with ${first.percent}. ` +
     "It cannot say “no digit”.";

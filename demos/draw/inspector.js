@@ -4,7 +4,7 @@ import { pixelColour, signedColour } from "../shared/colours.js";
 import { NumberGrid } from "../shared/number-grid.js";
 import { formatNumber, percent } from "../shared/numbers.js";
 import { explainConvolution, explainDense, explainPool, SIZES } from "./network.js";
-import { frame, largest, paintMaps } from "./paint.js";
+import { frame, largest, paintMaps } from "../shared/paint.js";
 import { isNarrow, STAGES } from "./stages.js";
 
 const LISTED = 3; // channels or units that the text names

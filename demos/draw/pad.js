@@ -1,20 +1,23 @@
 // The area to draw in: mouse, finger, pen and keyboard put ink on it.
 
-import { drawLine } from "../shared/drawing.js";
-import { paintMaps } from "./paint.js";
+import { atFullSize, drawLine, extent, inkOf } from "../shared/drawing.js";
+import { paintMaps } from "../shared/paint.js";
 
 export const SIDE = 280; // pixels of ink; ten for each of a digit's 28
+const SMALLEST = 12; // pixels that a drawing must extend to be read
 const STEP = 4; // pixels that one press of an arrow key moves the pen
 const REMEMBERED = 40; // strokes that can be undone
 const ARROWS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
 
 export class Pad {
   ink = new Float32Array(SIDE * SIDE);
+  strokes = []; // [{points: [{x, y}], width}], what the ink was drawn with
   width = 24; // of the pen, in pixels
   example = null; // the test digit that is shown, until someone draws
 
   #history = [];
   #pointer = null; // id of the pointer that draws
+  #pointerType = null; // "mouse", "touch" or "pen"
   #last = null; // where it was
   #pen = { x: SIDE / 2, y: SIDE / 4, down: false }; // moved by the keyboard
   #held = new Set();
@@ -24,9 +27,12 @@ export class Pad {
     Object.assign(this, { element, canvas, penMark, changed, finished });
     element.addEventListener("pointerdown", (event) => this.#press(event));
     element.addEventListener("pointermove", (event) => this.#move(event));
-    for (const name of ["pointerup", "pointercancel"]) {
+    for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) {
       element.addEventListener(name, (event) => this.#release(event));
     }
+    element.addEventListener("pointerleave", (event) => {
+      if (!element.hasPointerCapture(event.pointerId)) this.#release(event);
+    });
     element.addEventListener("keydown", (event) => this.#keyDown(event));
     element.addEventListener("keyup", (event) => this.#held.delete(event.key));
     element.addEventListener("focus", () => this.#showPen());
@@ -37,10 +43,22 @@ export class Pad {
     return this.#history.length > 0;
   }
 
+  /** Whether something is drawn, but too small to be read. */
+  get isTooSmall() {
+    return this.strokes.length > 0 && extent(this.strokes) < SMALLEST;
+  }
+
+  /** Ink (SIDE, SIDE) of the drawing at the size of a digit, with lines as wide as the pen. */
+  get inkAtFullSize() {
+    if (!this.strokes.length || this.isTooSmall) return this.ink;
+    return inkOf(atFullSize(this.strokes, SIDE), SIDE);
+  }
+
   /** Show a test digit: {pixels (784), ...}. The first stroke wipes it off. */
   show(example) {
-    this.#lift();
+    this.#stop();
     this.#history = [];
+    this.strokes = [];
     this.example = example;
     this.ink = Float32Array.from({ length: SIDE * SIDE }, (_, i) => {
       const [row, column] = [Math.floor(i / SIDE), i % SIDE];
@@ -51,7 +69,7 @@ export class Pad {
   }
 
   clear() {
-    this.#lift();
+    this.#stop();
     this.#remember();
     this.#wipe();
     this.changed();
@@ -60,7 +78,7 @@ export class Pad {
 
   undo() {
     if (!this.canUndo) return;
-    this.#lift();
+    this.#stop();
     Object.assign(this, this.#history.pop());
     this.changed();
     this.finished();
@@ -71,23 +89,28 @@ export class Pad {
   }
 
   #remember() {
-    this.#history.push({ ink: this.ink.slice(), example: this.example });
+    const { ink, strokes, example } = this;
+    this.#history.push({ ink: ink.slice(), strokes: [...strokes], example });
     if (this.#history.length > REMEMBERED) this.#history.shift();
   }
 
   #wipe() {
     this.ink = new Float32Array(SIDE * SIDE);
+    this.strokes = [];
     this.example = null;
   }
 
   #begin(point) {
     this.#remember();
     if (this.example) this.#wipe();
+    this.strokes = [...this.strokes, { points: [], width: this.width }];
     this.#drawTo(point, point);
   }
 
   #drawTo(point, from = this.#last) {
-    drawLine(this.ink, SIDE, from, point, this.width);
+    const stroke = this.strokes.at(-1);
+    drawLine(this.ink, SIDE, from, point, stroke.width);
+    stroke.points.push(point);
     this.#last = point;
     this.changed();
   }
@@ -99,12 +122,27 @@ export class Pad {
   }
 
   #press(event) {
-    if (event.button !== 0 || this.#pointer !== null) return;
+    if (event.button !== 0) return;
+    if (this.#pointer !== null && !this.#gives(event)) return;
     this.#lift();
     this.penMark.hidden = true;
     this.#pointer = event.pointerId;
-    this.element.setPointerCapture(event.pointerId);
+    this.#pointerType = event.pointerType;
+    try {
+      this.element.setPointerCapture(event.pointerId);
+    } catch {
+      // without it a line ends where the pointer leaves the paper
+    }
     this.#begin(this.#pointOf(event));
+  }
+
+  /** Whether the pointer that draws gives way to another: a palm to a pen, and one that was lost. */
+  #gives({ pointerType, isPrimary }) {
+    if (pointerType === "pen" && this.#pointerType === "touch") {
+      Object.assign(this, this.#history.pop()); // what the palm has drawn
+      return true;
+    }
+    return isPrimary && pointerType === this.#pointerType;
   }
 
   #move(event) {
@@ -154,6 +192,12 @@ export class Pad {
     this.#pen.down = false;
     this.#showPen();
     this.finished();
+  }
+
+  /** End the stroke that is being drawn. */
+  #stop() {
+    this.#pointer = null;
+    this.#lift();
   }
 
   #showPen() {

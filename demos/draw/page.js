@@ -15,36 +15,46 @@ const EMPTY = new Float32Array(784);
 let weights, waiting, pad, views, answer, place;
 let asked = false; // a new picture is due
 
-start();
+start().catch((error) => {
+  console.warn(error);
+  $("demo").hidden = $("loading").hidden = true;
+  $("still").insertAdjacentHTML("afterend", $("still").textContent);
+  window.trouble(explain(error));
+});
 
+/** The page can be drawn on at once; what is drawn is read as soon as the network is there. */
 async function start() {
-  let quality;
-  try {
-    quality = await read();
-  } catch (error) {
-    console.warn(error);
-    $("still").insertAdjacentHTML("afterend", $("still").textContent);
-    return window.trouble(explain(error));
-  }
-  $("demo").hidden = false;
-  build(quality);
+  build();
   listen();
-  showExample("first");
+  const network = load(new URL("./", import.meta.url), "weights", showProgress);
+  network.catch(() => {}); // told below, even if the digits fail first
+  readExamples(...(await load(new URL("../shared/", import.meta.url), "digits")));
+  if (!pad.canUndo) showExample("first");
+  readNetwork(...(await network));
+  ask();
 }
 
-/** Read the network and the digits; returns how well the network reads. */
-async function read() {
-  const [network, examples] = await Promise.all([
-    load(new URL("./", import.meta.url), "weights"),
-    load(new URL("../shared/", import.meta.url), "digits"),
-  ]);
-  weights = readWeights(...network);
-  const digits = readDigits(...examples);
+function readExamples(manifest, buffer) {
+  const digits = readDigits(manifest, buffer);
   waiting = {
     first: digits.filter(({ index }, i) => index === i),
     wrong: digits.filter(({ label, prediction }) => label !== prediction),
   };
-  return network[0].test;
+  $("next").disabled = $("wrong").disabled = false;
+}
+
+function readNetwork(manifest, buffer) {
+  weights = readWeights(manifest, buffer);
+  answer.quality = manifest.test;
+  place.weights = weights;
+  $("loading").hidden = true;
+}
+
+function showProgress(bytes, of) {
+  const mega = (count) => (count / 1e6).toFixed(1);
+  if (of) $("progress").value = bytes / of;
+  $("loading-text").textContent =
+    `The network is on its way: ${mega(bytes)}${of ? ` of ${mega(of)}` : ""} MB.`;
 }
 
 function explain(error) {
@@ -55,16 +65,19 @@ function explain(error) {
   );
 }
 
-function build(quality) {
+function build() {
   const pick = (chosen, keep) => place.pick(chosen, keep);
-  answer = new Answer(quality, pick);
+  answer = new Answer(pick);
   views = STAGES.filter((stage) => stage.columns).map((stage) => new Stage(stage, pick));
-  place = new Place(weights, views, answer);
+  place = new Place(views, answer);
   pad = new Pad($("pad"), $("paper"), $("pen"), {
     changed: ask,
     finished: () => answer.speakSoon(),
   });
   $("stages").append(...views.map((view) => view.element));
+  $("next").disabled = $("wrong").disabled = true;
+  $("demo").hidden = $("loading").hidden = false;
+  pad.paint();
 }
 
 function listen() {
@@ -101,15 +114,17 @@ function ask() {
 }
 
 function update() {
-  const raw = $("raw").checked;
-  const steps = normalise(pad.ink, SIDE);
-  const stages = forward(weights, raw ? shrunk(pad.ink) : (steps?.image ?? EMPTY));
   pad.paint();
-  showSteps(steps, stages.input, raw);
-  answer.show(stages, Boolean(steps), pad.example);
+  $("undo").disabled = !pad.canUndo;
+  $("draw-here").hidden = pad.strokes.length > 0;
+  if (!weights) return;
+  const raw = $("raw").checked;
+  const steps = normalise(pad.inkAtFullSize, SIDE);
+  const stages = forward(weights, raw ? shrunk(pad.ink) : (steps?.image ?? EMPTY));
+  showSteps(pad, steps, stages.input, raw);
+  answer.show(stages, { drawn: Boolean(steps), tooSmall: pad.isTooSmall, example: pad.example });
   for (const view of views) view.paint(stages[view.key]);
   place.show(stages);
-  $("undo").disabled = !pad.canUndo;
 }
 
 const shrunk = (ink) => resize({ pixels: ink, width: SIDE, height: SIDE }, 28, 28);

@@ -12,9 +12,11 @@ const stageOf = (key) => STAGES.find((stage) => stage.key === key);
 export class Place {
   #kept = false; // it stays where it is when the pointer moves
 
+  weights = null; // of the network, once it is there
+
   /** views: the stages on the page; answer: the bars of the logits. Both mark the place. */
-  constructor(weights, views, answer) {
-    Object.assign(this, { weights, views, answer });
+  constructor(views, answer) {
+    Object.assign(this, { views, answer });
     this.inspector = new Inspector($("formula"), $("explanation"));
     this.#build();
     addEventListener("keydown", (event) => {
@@ -41,10 +43,10 @@ export class Place {
     }
   }
 
-  /** Explain the number in the stages of another picture; at first the strongest of all. */
+  /** Explain a number in the stages of another picture: the place that is kept, or the strongest. */
   show(stages) {
     this.stages = stages;
-    this.place ??= this.#strongest("conv1");
+    if (!this.#kept) this.place = this.#strongest(this.place?.key ?? "conv1");
     this.#show();
   }
 

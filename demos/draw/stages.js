@@ -1,8 +1,9 @@
 // The maps of every stage, and which of their pixels is looked at.
 
-import { frame, largest, paintMaps } from "./paint.js";
+import { frame, largest, largestOfEach, paintMaps } from "../shared/paint.js";
 
 const GAP = 2; // pixels between maps
+const PALEST = 0.05; // of the stage's largest value: what a map needs at least to be shown black
 const UNIT = 8; // pixels of the side of a dense unit
 
 /** columns: maps in a row, in a wide place and in a narrow one. */
@@ -14,7 +15,7 @@ export const STAGES = [
     shape: "32 maps of 26 × 26",
     maps: 32,
     side: 26,
-    columns: [16, 8],
+    columns: [8, 4],
   },
   {
     key: "conv2",
@@ -23,7 +24,7 @@ export const STAGES = [
     shape: "64 maps of 24 × 24",
     maps: 64,
     side: 24,
-    columns: [16, 8],
+    columns: [8, 8],
   },
   {
     key: "pool",
@@ -95,7 +96,7 @@ export class Stage {
       width: this.drawnSide,
       columns: this.columnsNow,
       gap: GAP,
-      reach: largest(values),
+      reach: this.side === 1 ? largest(values) : largestOfEach(values, this.maps, PALEST),
     });
   }
 

@@ -1,29 +1,32 @@
 // From the drawing to the input of the network, step by step.
 
 import { $ } from "../shared/dom.js";
+import { inkBox } from "../shared/drawing.js";
 import { SIDE } from "./pad.js";
-import { frame, paintMaps } from "./paint.js";
+import { frame, paintMaps } from "../shared/paint.js";
 
 /**
  * Show the steps of `normalise`, null if there is no ink, and the input (784) that comes out.
  *
- * raw: the steps are left out.
+ * pad: where the ink is; raw: the steps are left out.
  */
-export function showSteps(steps, input, raw) {
+export function showSteps(pad, steps, input, raw) {
   const shown = raw ? null : steps;
   $("step-drawn").getContext("2d").drawImage($("paper"), 0, 0, 140, 140);
   paintMaps($("step-scaled"), inBox(shown?.scaled), { height: 20, width: 20 });
   paintMaps($("step-centred"), input, { height: 28, width: 28 });
   $("step-box").hidden = $("cross").hidden = !shown;
-  if (shown) describe(shown);
+  if (shown) describe(shown, inkBox(pad.ink, SIDE), pad.strokes.length > 0 && !pad.isTooSmall);
   else describeNone(raw);
 }
 
-function describe({ box, scaled, mass, left, top }) {
+function describe({ scaled, mass, left, top }, box, drawnAgain) {
   const centre = [mass.x + left, mass.y + top].map((value) => value.toFixed(1)).join(", ");
   frame($("step-box"), box, { width: SIDE, height: SIDE });
   $("step-drawn-text").textContent = `${box.width} × ${box.height} of ${SIDE} × ${SIDE}`;
-  $("step-scaled-text").textContent = `to ${scaled.width} × ${scaled.height}, in a box of 20 × 20`;
+  const lines = drawnAgain ? "; the lines are drawn again, as wide as the pen" : "";
+  $("step-scaled-text").textContent =
+    `to ${scaled.width} × ${scaled.height}, in a box of 20 × 20${lines}`;
   $("step-centred-text").textContent = `in 28 × 28: centre of mass at (${centre})`;
 }
 

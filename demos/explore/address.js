@@ -49,9 +49,9 @@ export function readQuery(query, data) {
     /^\d$/.test(text) || text === "pixel" ? text : reader.square("N", text),
   );
   const names = `${Object.keys(KERNELS).join(", ")}, learned-0 to learned-${data.learned.length - 1}`;
-  reader.read("kernel", `${names}, or F × F numbers with commas`, (text) => {
+  reader.read("kernel", `${names}, or K × K numbers with commas`, (text) => {
     const known = Object.hasOwn(KERNELS, text) || data.learned[learnedIndex(text)];
-    return known ? text : reader.square("F", text);
+    return known ? text : reader.square("K", text);
   });
   const { N } = reader.settings;
   reader.read("corner", `a row and a column such as 6,11, from 0 to ${SIZE - N}`, (text) => {
@@ -84,7 +84,7 @@ class Reader {
     else this.settings[name] = value;
   }
 
-  /** Rows of as many numbers as the size N or F says; without a size in the address they set it. */
+  /** Rows of as many numbers as the size N or K says; without a size in the address they set it. */
   square(name, text) {
     const numbers = text.split(",").map(parseNumber);
     const n = this.given.has(name) ? this.settings[name] : Math.sqrt(numbers.length);

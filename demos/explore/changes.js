@@ -24,14 +24,14 @@ export function reset() {
 /** A learned kernel comes in its own size. */
 export function chooseKernel(kernel) {
   const learned = state.data.learned[learnedIndex(kernel)];
-  change({ kernel, F: learned?.length ?? state.settings.F });
+  change({ kernel, K: learned?.length ?? state.settings.K });
 }
 
 /** Change one of the sliders; a kernel of one size only becomes the reader's own when the size changes. */
 export function slide(name, value) {
   const { settings, data } = state;
-  const keepsKernel = name !== "F" || KERNELS[settings.kernel];
-  change(keepsKernel ? { [name]: value } : { F: value, kernel: kernelOf({ ...settings, F: value }, data) });
+  const keepsKernel = name !== "K" || KERNELS[settings.kernel];
+  change(keepsKernel ? { [name]: value } : { K: value, kernel: kernelOf({ ...settings, K: value }, data) });
 }
 
 /** A pixel of the input was typed, in a cell of the padded image; false if it is no number. */

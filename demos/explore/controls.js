@@ -32,7 +32,7 @@ export function fillChoices(chooseKernel) {
   for (const [name, [min, max]] of Object.entries(RANGES)) Object.assign($(name), { min, max });
 }
 
-/** A button with the picture of a learned kernel (F × F). */
+/** A button with the picture of a learned kernel (K × K). */
 function kernelButton(kernel, i, choose) {
   const [button, canvas] = ["button", "canvas"].map((tag) => document.createElement(tag));
   const weights = kernel.flat();
@@ -61,7 +61,7 @@ export function showControls() {
     button.ariaPressed = String(learnedIndex(kernel) === i);
   });
   $("kernel-field").hidden = pool;
-  $("F-text").textContent = pool ? "window size" : "kernel size";
+  $("K-text").textContent = pool ? "window size" : "kernel size";
 }
 
 /** Choose by name; numbers that the reader typed are the choice "own", which is not there otherwise. */

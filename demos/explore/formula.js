@@ -28,9 +28,9 @@ const withNumbers = (mathml, settings) =>
 
 /** Three lines of MathML: the formula, the settings in it, and what comes out. */
 export function formula(settings) {
-  const { N, F, P, S, D } = settings;
-  const general = roundedDownPlusOne(fraction(row("N + 2 · P − D · ( F − 1 ) − 1"), row("S")));
-  const left = N + 2 * P - span(F, D);
+  const { N, K, P, S, D } = settings;
+  const general = roundedDownPlusOne(fraction(row("N + 2 · P − D · ( K − 1 ) − 1"), row("S")));
+  const left = N + 2 * P - span(K, D);
   const short = roundedDownPlusOne(fraction(row(formatNumber(left)), row(String(S))));
   const size = formatNumber(Math.floor(left / S) + 1);
   return (
@@ -41,8 +41,8 @@ export function formula(settings) {
 }
 
 /** What the formula says of an output of size × size pixels, and how many input pixels are unread. */
-export function sizeInWords({ N, F, P, S, D }, size, unread) {
-  const left = N + 2 * P - span(F, D);
+export function sizeInWords({ N, K, P, S, D }, size, unread) {
+  const left = N + 2 * P - span(K, D);
   const same = size === N ? ", as large as the input" : "";
   const remainder = left % S ? ` ${left} / ${S} leaves ${left % S}: one more window would not fit.` : "";
   const lost = unread

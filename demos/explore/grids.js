@@ -45,8 +45,8 @@ function isInside(...place) {
 
 /** Whether the window that begins at a place reads place i, along one axis. */
 function isRead(at, i) {
-  const { F, D } = state.settings;
-  return i >= at && (i - at) % D === 0 && (i - at) / D < F;
+  const { K, D } = state.settings;
+  return i >= at && (i - at) % D === 0 && (i - at) / D < K;
 }
 
 function marksOfInput(i, j, read) {
@@ -75,29 +75,29 @@ function swatch(kind) {
 
 export function showKernel() {
   if (state.now.pool) return;
-  const { F, kernel } = state.settings;
+  const { K, kernel } = state.settings;
   const reach = 2 * Math.max(...state.now.kernel.flat().map(Math.abs), 0.01);
-  fit("kernel", F, LARGEST_CELL);
+  fit("kernel", K, LARGEST_CELL);
   grids.kernel.show(state.now.kernel, {
     colour: (weight) => signedColour(weight, reach),
-    text: (weight) => (kernel === "blur" && F > 1 ? `1/${F ** 2}` : formatNumber(weight)),
-    small: cellOf("kernel", F) < READABLE,
-    label: `kernel, ${F} by ${F} weights`,
+    text: (weight) => (kernel === "blur" && K > 1 ? `1/${K ** 2}` : formatNumber(weight)),
+    small: cellOf("kernel", K) < READABLE,
+    label: `kernel, ${K} by ${K} weights`,
   });
 }
 
 /** The products, or for max-pooling the window with its largest value ringed. */
 export function showParts(parts, values) {
-  const { F } = state.settings;
+  const { K } = state.settings;
   const { pool } = state.now;
   const result = largest(values);
-  fit("products", F, LARGEST_CELL);
+  fit("products", K, LARGEST_CELL);
   grids.products.show(parts, {
     colour: pool ? colourOfInput() : colourOfOutput(),
-    small: cellOf("products", F) < READABLE,
+    small: cellOf("products", K) < READABLE,
     marks: (a, b) =>
       classes({ largest: pool && values[a][b] === result, ring: values[a][b] === -Infinity }),
-    label: pool ? `the window, ${F} by ${F}` : `${F ** 2} products`,
+    label: pool ? `the window, ${K} by ${K}` : `${K ** 2} products`,
   });
 }
 

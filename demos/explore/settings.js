@@ -5,13 +5,13 @@ import { cropped, KERNELS, resized } from "../shared/convolution.js";
 export const SIZE = 28; // pixels on a side of a digit
 
 /** Name, smallest and largest value of each slider. */
-export const RANGES = { N: [3, 28], F: [1, 7], S: [1, 5], P: [0, 4], D: [1, 4] };
+export const RANGES = { N: [3, 28], K: [1, 7], S: [1, 5], P: [0, 4], D: [1, 4] };
 
 /** input and kernel are names or rows of numbers; corner: where the shown part of a digit begins. */
 export const DEFAULTS = {
   op: "conv",
   N: 8,
-  F: 3,
+  K: 3,
   S: 1,
   P: 0,
   D: 1,
@@ -47,10 +47,10 @@ function resizedAtTopLeft(image, N) {
   return Array.from({ length: N }, (_, i) => Array.from({ length: N }, (_, j) => image[i]?.[j] ?? 0));
 }
 
-/** The kernel, F × F. */
-export function kernelOf({ kernel, F }, data) {
-  if (typeof kernel !== "string") return resized(kernel, F);
-  return KERNELS[kernel] ? KERNELS[kernel](F) : resized(data.learned[learnedIndex(kernel)], F);
+/** The kernel, K × K. */
+export function kernelOf({ kernel, K }, data) {
+  if (typeof kernel !== "string") return resized(kernel, K);
+  return KERNELS[kernel] ? KERNELS[kernel](K) : resized(data.learned[learnedIndex(kernel)], K);
 }
 
 /** 5 for "learned-5", NaN for another name. */

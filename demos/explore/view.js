@@ -28,13 +28,13 @@ function showSize() {
 }
 
 function showTitles() {
-  const { N, F, P } = state.settings;
+  const { N, K, P } = state.settings;
   const { pool, output, size, problem } = state.now;
   $("input-size").textContent = `${N} × ${N}` + (P ? `, padded ${N + 2 * P} × ${N + 2 * P}` : "");
-  $("kernel-size").textContent = `${F} × ${F}`;
+  $("kernel-size").textContent = `${K} × ${K}`;
   $("output-size").textContent = output ? `${size} × ${size}` : "";
-  $("products-title").textContent = pool ? "Window" : F === 1 ? "1 product" : `${F ** 2} products`;
-  document.querySelector(".middle").classList.toggle("large", F > 4);
+  $("products-title").textContent = pool ? "Window" : K === 1 ? "1 product" : `${K ** 2} products`;
+  document.querySelector(".middle").classList.toggle("large", K > 4);
   $("kernel-part").hidden = pool;
   $("sign").hidden = pool || Boolean(problem);
 }
@@ -51,9 +51,9 @@ function showProblem() {
 /** What belongs to one window. */
 export function showStep() {
   const { now, settings } = state;
-  const { F, S, D } = settings;
+  const { K, S, D } = settings;
   const [row, column] = settings.at;
-  const values = windowOf(now.source, row, column, { F, S, D });
+  const values = windowOf(now.source, row, column, { K, S, D });
   const parts = now.pool ? values : products(values, now.kernel);
   fitOutput();
   showInput(row * S, column * S);
@@ -68,15 +68,15 @@ export function showStep() {
 /** Frames around the window and its pixel, and the beams that join them. */
 function showOverlay() {
   const { source, size } = state.now;
-  const { F, S, D, at } = state.settings;
+  const { K, S, D, at } = state.settings;
   const [row, column] = at;
-  const window = { row: row * S, column: column * S, size: span(F, D) };
+  const window = { row: row * S, column: column * S, size: span(K, D) };
   const pixel = { row, column, size: 1 };
   drawFrames($("input-frames"), source.length, [...borderOfImage(), window]);
   drawFrames($("output-frames"), size, [pixel]);
   const joined = [
     [$("input"), source.length, window],
-    [$("products"), F, { row: 0, column: 0, size: F }],
+    [$("products"), K, { row: 0, column: 0, size: K }],
     [$("output"), size, pixel],
   ];
   drawBeams($("shades"), $("beams"), joined, ["var(--kernel)", "var(--output)"]);

@@ -33,7 +33,7 @@ function withSign(text, i) {
 /** The step as a sentence. */
 export function spoken() {
   const [row, column] = state.settings.at;
-  const n = state.settings.F ** 2;
+  const n = state.settings.K ** 2;
   const how = state.now.pool ? `the largest of ${n} pixels is` : `the sum of ${n} products is`;
   const where = `Window ${place() + 1} of ${total()}, row ${row + 1}, column ${column + 1}`;
   return `${where}: ${how} ${formatNumber(state.now.output[row][column])}`;

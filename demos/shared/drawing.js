@@ -35,6 +35,55 @@ function distanceToLine(point, from, to) {
 }
 
 /**
+ * Draw strokes on clean paper.
+ *
+ * @param {Array<{points: Array<{x: number, y: number}>, width: number}>} strokes in pixels
+ * @returns {Float32Array} ink (side, side)
+ */
+export function inkOf(strokes, side) {
+  const ink = new Float32Array(side * side);
+  for (const { points, width } of strokes) {
+    let from = points[0];
+    for (const to of points) {
+      drawLine(ink, side, from, to, width);
+      from = to;
+    }
+  }
+  return ink;
+}
+
+/** The longer side of the box around the lines of strokes, in pixels, without their width. */
+export function extent(strokes) {
+  const { width, height } = boxOf(strokes);
+  return Math.max(width, height);
+}
+
+function boxOf(strokes) {
+  const points = strokes.flatMap((stroke) => stroke.points);
+  const range = (name) => {
+    const values = points.map((point) => point[name]);
+    return [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+  };
+  const [[left, right], [top, bottom]] = [range("x"), range("y")];
+  return { left, top, width: right - left, height: bottom - top };
+}
+
+/**
+ * The same lines at the size of MNIST's digits: the longer side of their ink is 20 of 28 parts of
+ * the paper. The pen keeps its width, so that a small drawing does not become a thick one.
+ */
+export function atFullSize(strokes, side) {
+  const box = boxOf(strokes);
+  const pen = strokes.reduce((width, stroke) => Math.max(width, stroke.width), 0);
+  const scale = ((20 / 28) * side - pen) / (Math.max(box.width, box.height) || 1);
+  const move = ({ x, y }) => ({
+    x: side / 2 + scale * (x - box.left - box.width / 2),
+    y: side / 2 + scale * (y - box.top - box.height / 2),
+  });
+  return strokes.map(({ points, width }) => ({ points: points.map(move), width }));
+}
+
+/**
  * Make a drawing what MNIST's digits are: cropped to its ink, scaled so that the longer side is 20
  * pixels, and placed so that its centre of mass is in the central pixel (14, 14) of 28 × 28.
  * Source: LeCun, Bottou, Bengio and Haffner, 1998, section III-A.
@@ -67,7 +116,8 @@ function place(mass, length) {
   return Math.min(28 - length, Math.max(0, Math.ceil(14 - mass)));
 }
 
-function inkBox(ink, side) {
+/** The box {left, top, width, height} around all ink, or null. */
+export function inkBox(ink, side) {
   let [left, top, right, bottom] = [side, side, -1, -1];
   for (let i = 0; i < ink.length; i++) {
     if (ink[i] === 0) continue;

@@ -44,8 +44,8 @@ def look_at(key):
 
 TROUBLE = "!document.getElementById('trouble').hidden"
 STAGES = ("conv1", "conv2", "pool", "hidden", "logits")
-EXPLORED = ["?N=28&P=2&kernel=all&at=3,3", "?F=7&D=1&kernel=blur&at=0,0", "?N=3&F=5", "?N=1"]
-EXPLORED += ["?op=pool&N=9&F=2&S=2", "?N=12&S=3&P=1&kernel=learned-3&at=1,1"]
+EXPLORED = ["?N=28&P=2&kernel=all&at=3,3", "?K=7&D=1&kernel=blur&at=0,0", "?N=3&K=5", "?N=1"]
+EXPLORED += ["?op=pool&N=9&K=2&S=2", "?N=12&S=3&P=1&kernel=learned-3&at=1,1"]
 
 INDEX = DemoPage("index", "document.readyState === 'complete'", (1, 200_000))
 DRAW = DemoPage(
@@ -63,9 +63,24 @@ EXPLORE = DemoPage(
     ready=f"!document.getElementById('app').hidden || {TROUBLE}",
     bytes=(10_000, 150_000),
     states=(State(), *(State(query, query) for query in EXPLORED)),
-    controls="theme output start play place op N F S P D input-choice crop kernel-choice reset",
+    controls="theme output start play place op N K S P D input-choice crop kernel-choice reset",
     still="explore.svg",
     still_alt="A handwritten nine",
     losable="explore/page.js explore/view.js explore/data.json shared/convolution.js",
 )
-PAGES = [INDEX, DRAW, EXPLORE]
+TRAIN = DemoPage(
+    "train",
+    ready=f"!document.getElementById('app').hidden || {TROUBLE}",
+    bytes=(10_000, 120_000),
+    states=(State(), State("mistakes", "?mistakes=softmax,dead&epochs=1&rate=7")),
+    controls="theme start mistake rate batch optimizer width dropout images epochs seed reset copy",
+    losable="train/page.js train/run.js shared/dom.js",
+)
+PHOTO = DemoPage(
+    "photo",
+    ready=f"!document.getElementById('demo').hidden || {TROUBLE}",
+    bytes=(10_000, 100_000),  # the network comes with the first photograph
+    controls="theme file example",
+    losable="photo/page.js photo/image.js photo/network.js",
+)
+PAGES = [INDEX, DRAW, EXPLORE, TRAIN, PHOTO]

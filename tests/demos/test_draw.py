@@ -4,7 +4,7 @@ import json
 import math
 from itertools import pairwise
 
-import numpy as np
+import handwriting
 import pytest
 import torch
 from demo_pages import DEMOS, DRAW, look_at
@@ -21,25 +21,7 @@ from visitor import (
     wait_for,
 )
 
-
-def arc(x, y, rx, ry, start, end, n=24):
-    """Points on an ellipse, angles in degrees, clockwise from the right."""
-    angles = np.radians(np.linspace(start, end, n))
-    return [(x + rx * math.cos(a), y + ry * math.sin(a)) for a in angles]
-
-
-STROKES = {  # one handwriting, on a square of side 1
-    0: [arc(0.5, 0.5, 0.22, 0.33, -80, 290)],
-    1: [[(0.4, 0.3), (0.52, 0.18), (0.5, 0.82)]],
-    2: [[*arc(0.5, 0.34, 0.19, 0.17, -170, 40), (0.3, 0.8), (0.74, 0.78)]],
-    3: [[*arc(0.47, 0.34, 0.18, 0.15, -150, 90), *arc(0.48, 0.65, 0.2, 0.17, -90, 150)]],
-    4: [[(0.36, 0.2), (0.3, 0.52), (0.7, 0.5)], [(0.66, 0.2), (0.6, 0.85)]],
-    5: [[(0.7, 0.2), (0.36, 0.2), (0.33, 0.48), *arc(0.48, 0.62, 0.21, 0.19, -120, 140)]],
-    6: [[*arc(0.66, 0.5, 0.32, 0.36, -110, -180), *arc(0.52, 0.66, 0.17, 0.17, 180, 520)]],
-    7: [[(0.27, 0.22), (0.73, 0.2), (0.5, 0.5), (0.42, 0.84)]],
-    8: [[*arc(0.5, 0.34, 0.15, 0.15, 60, -240), *arc(0.5, 0.67, 0.19, 0.18, -120, 240)]],
-    9: [[*arc(0.5, 0.36, 0.17, 0.16, -20, -380), (0.64, 0.6), (0.56, 0.86)]],
-}
+STROKES = handwriting.ROUND
 
 
 @pytest.fixture
@@ -81,7 +63,6 @@ def draw(page, strokes, size=1.0, dx=0.0, dy=0.0):
     left, top, width = pad_box(page)
 
     def mouse(kind, x, y, button="left"):
-        x, y = dx + 0.5 + size * (x - 0.5), dy + 0.5 + size * (y - 0.5)
         page.call(
             "Input.dispatchMouseEvent",
             type=kind,
@@ -92,7 +73,7 @@ def draw(page, strokes, size=1.0, dx=0.0, dy=0.0):
             clickCount=1,
         )
 
-    for stroke in strokes:
+    for stroke in handwriting.placed(strokes, size, dx, dy):
         mouse("mousePressed", *stroke[0])
         for point in along(stroke):
             mouse("mouseMoved", *point)
@@ -114,6 +95,93 @@ def test_ten_digits_drawn_by_hand_are_read(demo):
         read.append(answer(demo))
     right = sum(read[digit] == str(digit) for digit in range(10))
     assert right >= 8, read
+
+
+@pytest.mark.parametrize("style", handwriting.STYLES)
+def test_small_digits_are_read_like_large_ones(demo, style):
+    """In a corner and in the middle, drawn with the mouse."""
+    digits = range(list(handwriting.STYLES).index(style) % 2, 10, 2)
+    read = {}
+    for size in (0.28, 0.12):
+        for digit in digits:
+            push(demo, "clear")
+            draw(demo, handwriting.STYLES[style][digit], size, *handwriting.place(digit, size))
+            read[digit, size] = answer(demo)
+    wrong = {key: said for key, said in read.items() if said != str(key[0])}
+    assert len(wrong) <= 1, wrong
+
+
+def test_a_dot_is_too_small(demo):
+    push(demo, "clear")
+    draw(demo, [[(0.5, 0.5), (0.51, 0.5)]])
+    assert answer(demo) is None
+    assert "Too small" in text_of(demo, "#verdict")
+    assert "cannot say" in text_of(demo, "#reason")
+
+
+def pointers(page, *events):
+    """Send pointer events to the pad: (type, id, kind, x, y), places as parts of its side."""
+    left, top, width = pad_box(page)
+    for kind, pointer, device, x, y in events:
+        about = {
+            "pointerId": pointer,
+            "pointerType": device,
+            "isPrimary": pointer < 10,
+            "clientX": left + x * width,
+            "clientY": top + y * width,
+            "bubbles": True,
+            "button": 0,
+        }
+        page.run(f"pad.dispatchEvent(new PointerEvent('{kind}', {json.dumps(about)}))")
+
+
+def seven(pointer, device):
+    points = list(along(STROKES[7][0]))
+    kinds = ["pointerdown", *["pointermove"] * (len(points) - 1)]
+    return [(kind, pointer, device, *point) for kind, point in zip(kinds, points)]
+
+
+def test_a_pen_draws_while_a_palm_rests_on_the_paper(demo):
+    """Pointers that no finger made cannot be captured: setPointerCapture throws for them."""
+    push(demo, "clear")
+    pointers(demo, ("pointerdown", 2, "touch", 0.9, 0.9), ("pointermove", 2, "touch", 0.9, 0.95))
+    pointers(demo, *seven(3, "pen"), ("pointermove", 2, "touch", 0.8, 0.9))
+    pointers(demo, ("pointerup", 3, "pen", 0.4, 0.8), ("pointerup", 2, "touch", 0.8, 0.9))
+    assert answer(demo) == "7", "nothing of the palm is left"
+
+
+def test_a_pointer_that_was_lost_does_not_keep_the_pad(demo):
+    push(demo, "clear")
+    pointers(demo, ("pointerdown", 4, "touch", 0.5, 0.5))
+    push(demo, "clear")
+    pointers(demo, *seven(5, "touch"), ("pointerup", 5, "touch", 0.4, 0.8))
+    assert answer(demo) == "7"
+    push(demo, "clear")
+    draw(demo, STROKES[0])
+    assert answer(demo) == "0", "the mouse draws too"
+
+
+def test_undo_in_the_middle_of_a_stroke(demo):
+    push(demo, "clear")
+    pointers(demo, *seven(6, "touch"))
+    assert answer(demo) == "7"
+    push(demo, "undo")
+    pointers(demo, ("pointermove", 6, "touch", 0.2, 0.2), ("pointerup", 6, "touch", 0.2, 0.2))
+    assert answer(demo) is None
+
+
+def test_the_inspected_number_follows_the_drawing(demo):
+    push(demo, "clear")
+    draw(demo, STROKES[1])
+    answer(demo)
+    one = demo.run("['map', 'row', 'column'].map(n => document.getElementById(`place-${n}`).value)")
+    push(demo, "clear")
+    draw(demo, STROKES[0])
+    answer(demo)
+    assert one != demo.run(
+        "['map', 'row', 'column'].map(n => document.getElementById(`place-${n}`).value)"
+    )
+    assert max(numbers_in(demo, "patch")) > 0.5, "it does not explain blank paper"
 
 
 def test_a_stroke_replaces_the_example_and_changes_everything(demo):
@@ -225,7 +293,7 @@ def test_pointing_at_a_pixel_shows_its_numbers(demo, stored_model, test_set):
         n: int(demo.run(f"document.getElementById('place-{n}').value"))
         for n in ("map", "row", "column")
     }
-    assert values["map"] == 8
+    assert values["map"] == 12
     row, column = values["row"], values["column"]
     patch = test_set[0][0, 0, row : row + 3, column : column + 3]
     kernel = weight[values["map"], 0]
@@ -346,6 +414,16 @@ DAMAGES = {
         "shared/digits.bin",
         lambda path: path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:]),
         "checksum is wrong",
+    ),
+    "an empty description": (
+        "draw/weights.json",
+        lambda path: path.write_text("{}"),
+        "does not describe weights.bin",
+    ),
+    "no quality": (
+        "draw/weights.json",
+        lambda path: path.write_text(path.read_text().replace('"test"', '"best"')),
+        "describes another network",
     ),
     "no JSON": (
         "draw/weights.json",

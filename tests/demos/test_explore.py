@@ -24,7 +24,7 @@ from visitor import (
 from cnn.figures import convolution as figures
 from cnn.shapes import output_size
 
-RANGES = ("N", "F", "S", "P", "D")
+RANGES = ("N", "K", "S", "P", "D")
 
 
 def go(page, address, query=""):
@@ -90,7 +90,7 @@ def test_links_show_what_torch_computes(page, address, query, settings):
 
 
 def test_max_pooling(page, address):
-    go(page, address, "?op=pool&N=8&F=2&S=2&at=1,2")
+    go(page, address, "?op=pool&N=8&K=2&S=2&at=1,2")
     expected = F.max_pool2d(figures.crop()[None, None].double(), 2)[0, 0]
     assert numbers_in(page, "output") == shown(expected)
     assert text_of(page, "#sum") == "the largest of 0.7, 0.8, 0, 0 is 0.8"
@@ -130,7 +130,7 @@ def test_pixels_that_no_window_reads_are_marked(page, address):
 
 def test_sliders_by_keyboard(page, address):
     go(page, address)
-    for name, key in [("N", "ArrowRight"), ("F", "ArrowLeft"), ("S", "ArrowRight")]:
+    for name, key in [("N", "ArrowRight"), ("K", "ArrowLeft"), ("S", "ArrowRight")]:
         focus(page, name)
         press(page, key)
     focus(page, "P")
@@ -220,11 +220,11 @@ def test_a_typed_word_is_refused(page, address):
 
 
 def test_kernels_to_choose(page, address):
-    go(page, address, "?N=6&F=5")
-    for name, F_ in [("blur", 5), ("all", 5), ("learned-7", 3)]:
+    go(page, address, "?N=6&K=5")
+    for name, K in [("blur", 5), ("all", 5), ("learned-7", 3)]:
         choose(page, "kernel-choice", name)
         assert query_of(page)["kernel"] == name
-        assert query_of(page)["F"] == str(F_)
+        assert query_of(page)["K"] == str(K)
     assert numbers_in(page, "kernel") == explored()["learned"][7]
 
 
@@ -262,7 +262,7 @@ def test_play_ends_at_the_last_window(page, address):
 
 
 def test_the_address_carries_all_settings(page, address):
-    query = "?op=conv&N=9&F=2&S=2&P=1&D=3&input=4&kernel=horizontal&corner=5,7&at=2,1"
+    query = "?op=conv&N=9&K=2&S=2&P=1&D=3&input=4&kernel=horizontal&corner=5,7&at=2,1"
     go(page, address, query)
     grids = [numbers_in(page, name) for name in ("input", "kernel", "products", "output")]
     push(page, "step")
@@ -294,9 +294,9 @@ def test_wrong_addresses_are_explained(page, address):
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("N=3&F=5", "a kernel that spans 5 pixels does not fit into 3"),
-        ("N=5&F=3&D=4&P=1", "a kernel that spans 9 pixels does not fit into 7"),
-        ("op=pool&F=3&P=2", "padding of at most half the kernel, 1, not 2"),
+        ("N=3&K=5", "a kernel that spans 5 pixels does not fit into 3"),
+        ("N=5&K=3&D=4&P=1", "a kernel that spans 9 pixels does not fit into 7"),
+        ("op=pool&K=3&P=2", "padding of at most half the kernel, 1, not 2"),
     ],
 )
 def test_settings_without_an_output(page, address, query, words):
@@ -306,7 +306,7 @@ def test_settings_without_an_output(page, address, query, words):
     focus(page, "output")
     press(page, "ArrowDown")
     focus(page, "N")
-    for name, value in {"N": 8, "F": 3, "P": 0, "D": 1}.items():
+    for name, value in {"N": 8, "K": 3, "P": 0, "D": 1}.items():
         choose(page, name, value)
     assert page.run("document.getElementById('no-output').hidden")
     assert text_of(page, "#output-size") == "6 × 6"

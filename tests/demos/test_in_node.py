@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 
+import handwriting
 import matplotlib as mpl
 import pytest
 import torch
@@ -15,7 +16,7 @@ from demo_pages import REPOSITORY
 from cnn.figures import convolution as figures
 from cnn.shapes import output_size
 
-RANGES = {"N": (3, 28), "F": (1, 7), "S": (1, 5), "P": (0, 4), "D": (1, 4)}
+RANGES = {"N": (3, 28), "K": (1, 7), "S": (1, 5), "P": (0, 4), "D": (1, 4)}
 
 
 def in_node(*command, **options):
@@ -33,12 +34,27 @@ def test_in_node(name):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_digits_of_six_handwritings_and_four_sizes_are_read():
+    """All 240; the ink alone, made larger as it is, gets thick where a drawing is small."""
+    drawings = list(handwriting.drawings())
+    strokes = json.dumps([drawing for *_, drawing in drawings])
+    answers = json.loads(in_node("tests/js/handwriting.mjs", input=strokes, check=True).stdout)
+    digits = torch.tensor([digit for _, digit, *_ in drawings])
+    again = torch.tensor([one["again"] for one in answers])
+    enlarged = torch.tensor([one["enlarged"] for one in answers])
+    right = again.argmax(1) == digits
+    sure = again.amax(1) >= 0.8
+    assert right.float().mean() >= 0.95
+    assert (sure & ~right).sum() <= 2, "seldom sure and wrong"
+    assert (enlarged.argmax(1) == digits).float().mean() < 0.75
+
+
 # --- convolution, kernels and colours -------------------------------------------------------------
 
 
 def random_case(source, op):
     """Settings in the ranges of the page, an image and a kernel; in half of them whole numbers."""
-    N, F_, S, P, D = (source.randint(*limits) for limits in RANGES.values())
+    N, K, S, P, D = (source.randint(*limits) for limits in RANGES.values())
     N = source.choice([N, source.randint(3, 9)])
     whole = source.random() < 0.5
 
@@ -47,11 +63,11 @@ def random_case(source, op):
         rows = (5 * rows).round() + 0.0 if whole else rows.double()
         return rows.tolist()
 
-    settings = {"F": F_, "P": P, "S": S, "D": D}
+    settings = {"K": K, "P": P, "S": S, "D": D}
     return {
         "op": op,
         "image": values(N),
-        "kernel": values(F_),
+        "kernel": values(K),
         "settings": settings,
         "whole": whole,
     }
@@ -64,7 +80,7 @@ def asked():
     return {
         "cases": [random_case(source, op) for op in ("conv", "pool") for _ in range(300)],
         "sizes": list(itertools.product(range(1, 13), range(1, 6), range(3), (1, 2, 3), (1, 2, 3))),
-        "F": list(range(1, 8)),
+        "K": list(range(1, 8)),
         "places": [i / 255 for i in range(256)],
     }
 
@@ -81,14 +97,14 @@ def by_torch(op, image, kernel, settings):
     X = torch.tensor(image, dtype=torch.float64)[None, None]
     look = {"padding": settings["P"], "stride": settings["S"], "dilation": settings["D"]}
     if op == "pool":
-        return F.max_pool2d(X, settings["F"], **look)[0, 0]
+        return F.max_pool2d(X, settings["K"], **look)[0, 0]
     return F.conv2d(X, torch.tensor(kernel, dtype=torch.float64)[None, None], **look)[0, 0]
 
 
 def times_read(N, settings):
     """How many windows read each pixel, as the gradient of a sum."""
     image = torch.zeros(1, 1, N, N, requires_grad=True)
-    ones = torch.ones(1, 1, settings["F"], settings["F"])
+    ones = torch.ones(1, 1, settings["K"], settings["K"])
     look = {"padding": settings["P"], "stride": settings["S"], "dilation": settings["D"]}
     F.conv2d(image, ones, **look).sum().backward()
     return image.grad[0, 0]
@@ -133,9 +149,9 @@ def test_kernels_are_those_of_the_lesson(answer):
     assert list(names) == list(answer["kernels"])
     for name, kernels in answer["kernels"].items():
         torch.testing.assert_close(torch.tensor(kernels[2]).float(), names[name])
-        for F_, kernel in enumerate(kernels, start=1):
+        for K, kernel in enumerate(kernels, start=1):
             total = torch.tensor(kernel, dtype=torch.float64).sum().item()
-            assert torch.tensor(kernel).shape == (F_, F_)
+            assert torch.tensor(kernel).shape == (K, K)
             assert total == pytest.approx(1 if name == "blur" else 0)
 
 

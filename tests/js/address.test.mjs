@@ -8,7 +8,7 @@ import { DEFAULTS } from "../../demos/explore/settings.js";
 const data = { digits: [{ corner: [6, 11] }], learned: [[[1]]] };
 
 test("settings go through the address and back", () => {
-  const own = { ...DEFAULTS, op: "conv", N: 3, F: 2, S: 3, P: 4, D: 2, at: [1, 2] };
+  const own = { ...DEFAULTS, op: "conv", N: 3, K: 2, S: 3, P: 4, D: 2, at: [1, 2] };
   const grids = {
     input: [
       [0, 1, 0.5],
@@ -32,7 +32,7 @@ test("settings go through the address and back", () => {
 
 test("sizes follow from numbers in the address", () => {
   const { settings, problems } = readQuery("?input=1,2,3,4,5,6,7,8,9&kernel=1,0,0,1", data);
-  assert.deepEqual([settings.N, settings.F, problems], [3, 2, []]);
+  assert.deepEqual([settings.N, settings.K, problems], [3, 2, []]);
 });
 
 test("what is wrong in the address is named, and the default is used", () => {
@@ -40,7 +40,7 @@ test("what is wrong in the address is named, and the default is used", () => {
     "op=average",
     "N=2",
     "N=3.5",
-    "F=8",
+    "K=8",
     "S=0",
     "P=-1",
     "D=x",

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { pixelColour, signedColour } from "../../demos/shared/colours.js";
 import { conv2d, KERNELS, maxPool2d, outputSize, timesRead } from "../../demos/shared/convolution.js";
 
-const { cases, sizes, F, places } = JSON.parse(readFileSync(0, "utf8"));
+const { cases, sizes, K, places } = JSON.parse(readFileSync(0, "utf8"));
 
 function attempt(compute) {
   try {
@@ -26,7 +26,7 @@ const result = ({ op, image, kernel, settings }) =>
 const answer = {
   cases: cases.map(result),
   sizes: sizes.map((numbers) => attempt(() => outputSize(...numbers))),
-  kernels: Object.fromEntries(Object.entries(KERNELS).map(([name, make]) => [name, F.map(make)])),
+  kernels: Object.fromEntries(Object.entries(KERNELS).map(([name, make]) => [name, K.map(make)])),
   colours: { Greys: places.map((t) => pixelColour(t)), PuOr_r: places.map((t) => signedColour(2 * t - 1)) },
 };
 console.log(JSON.stringify(answer, (_, value) => (value === -Infinity ? "-inf" : value)));

@@ -1,19 +1,24 @@
 """Wrong answers to the exercises on features, by the misconception each comes from."""
 
-SALIENCY = """
-def winning_saliency(model, X):
-    X = X.clone().requires_grad_()
-    {}.backward()
-    return {}
-"""
-SIZE = "X.grad[:, 0].abs()"
+SHARES = "shares = {{'twice g_x': {}, 'Laplacian': {}, 'one row': {}, 'Sobel': {}}}"
 
-GRAD_CAM = """
-def grad_cam_map(maps, gradients):
-    weights = {}
+PAIR = """
+def pair_purity(responses, labels, n):
+    top = {}
+    counts = torch.stack([(top == digit).sum(dim=0) for digit in range(10)])
     return {}
 """
-MEAN = "gradients.mean(dim=(2, 3), keepdim=True)"
+STRONGEST = "labels[responses.topk(n, dim=0).indices]"
+PAIR_SHARE = "counts.topk(2, dim=0).values.sum(dim=0) / n"
+
+GAP = """
+def completeness_gap(model, X, target, attributions):
+    outputs, blank = {}, {}
+    difference = (outputs - blank).gather(1, target[:, None]).squeeze(1)
+    return {}
+"""
+LOGITS, BLANK = "model(X)", "model(torch.zeros_like(X))"
+GAP_OF_EACH = "attributions.sum(dim=(1, 2)) - difference"
 
 ERASE = """
 def erase(X, scores, n):
@@ -22,29 +27,50 @@ def erase(X, scores, n):
 """
 INK_ONLY = "scores.masked_fill(X[:, 0] <= 0.3, -torch.inf)"
 
+PRECISION = """
+def precision_in(maps, region, n):
+    places = {}.flatten(1).topk(n, dim=1).indices
+    found = region.flatten()[places].float()
+    return {}
+"""
+
 WRONG = {
-    "winning_saliency": [
-        (
-            "logits and probabilities",
-            SALIENCY.format("model(X).softmax(dim=1).max(dim=1).values.sum()", SIZE),
-        ),
-        ("one logit of each image", SALIENCY.format("model(X).sum()", SIZE)),
-        ("size and sign", SALIENCY.format("model(X).max(dim=1).values.sum()", "X.grad[:, 0]")),
-        (
-            "gradient times input",
-            SALIENCY.format("model(X).max(dim=1).values.sum()", "(X * X.grad).abs()[:, 0]"),
-        ),
+    "edge_shares": [
+        ("the length of a kernel", SHARES.format("4.0", "0.0", "1 / 3", "8 / 9")),
+        ("edges in words", SHARES.format("1.0", "1.0", "1 / 3", "8 / 9")),
+        ("the square is missing", SHARES.format("1.0", "0.0", "(1 / 3) ** 0.5", "8 / 9")),
+        ("the square is missing", SHARES.format("1.0", "0.0", "1 / 3", "(8 / 9) ** 0.5")),
     ],
-    "grad_cam_map": [
-        ("one weight for each map", GRAD_CAM.format("gradients", "(weights * maps).sum(1).relu()")),
+    "pair_purity": [
+        ("one class", PAIR.format(STRONGEST, "counts.amax(dim=0) / n")),
         (
-            "channels and places",
-            GRAD_CAM.format(
-                "gradients.mean(dim=1, keepdim=True)", "(weights * maps).sum(dim=1).relu()"
+            "each unit for itself",
+            PAIR.format(
+                "labels[responses.mean(dim=1).topk(n).indices][:, None]"
+                ".expand(n, responses.shape[1])",
+                PAIR_SHARE,
             ),
         ),
-        ("keep the positive last", GRAD_CAM.format(MEAN, "(weights * maps).relu().sum(dim=1)")),
-        ("evidence against", GRAD_CAM.format(MEAN, "(weights * maps).sum(dim=1)")),
+        (
+            "the strongest inputs",
+            PAIR.format("labels[responses.argsort(dim=0)[:n]]", PAIR_SHARE),
+        ),
+        ("a share", PAIR.format(STRONGEST, "counts.topk(2, dim=0).values.sum(dim=0).float()")),
+    ],
+    "completeness_gap": [
+        ("the baseline", GAP.format(LOGITS, "0", GAP_OF_EACH)),
+        (
+            "logits and probabilities",
+            GAP.format(f"{LOGITS}.softmax(dim=1)", f"{BLANK}.softmax(dim=1)", GAP_OF_EACH),
+        ),
+        (
+            "each image for itself",
+            GAP.format(LOGITS, BLANK, "attributions.sum() - difference.sum()"),
+        ),
+        (
+            "size and sign",
+            GAP.format(LOGITS, BLANK, "attributions.abs().sum(dim=(1, 2)) - difference"),
+        ),
     ],
     "erase": [
         ("empty paper", ERASE.format("scores")),
@@ -56,5 +82,22 @@ WRONG = {
         ),
         ("the highest scores", ERASE.format("(-scores).masked_fill(X[:, 0] <= 0.3, -torch.inf)")),
         ("size and sign", ERASE.format("scores.abs().masked_fill(X[:, 0] <= 0.3, -torch.inf)")),
+    ],
+    "precision_in": [
+        (
+            "each image for itself",
+            "def precision_in(maps, region, n):\n"
+            "    places = maps.flatten().topk(n).indices\n"
+            "    return region.expand_as(maps).flatten()[places].float().mean()",
+        ),
+        ("size and sign", PRECISION.format("maps.abs()", "found.mean(dim=1)")),
+        ("precision and recall", PRECISION.format("maps", "found.sum(dim=1) / region.sum()")),
+        (
+            "rank and mass",
+            "def precision_in(maps, region, n):\n"
+            "    values, places = maps.flatten(1).topk(n, dim=1)\n"
+            "    inside = (values * region.flatten()[places]).sum(dim=1)\n"
+            "    return inside / values.sum(dim=1)",
+        ),
     ],
 }

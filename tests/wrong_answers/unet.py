@@ -1,10 +1,5 @@
 """Wrong answers to the exercises on the U-Net, by the misconception each comes from."""
 
-IOU = """
-def iou_from_matrix(M):
-    return M.diag() / {}
-"""
-
 DECODE = """
 def decode(X, encoded, ups, stages):
     for up, stage, skip in zip(ups, stages, {}):
@@ -30,12 +25,6 @@ def gap_weight(distances, w0, sigma):
 """
 
 WRONG = {
-    "iou_from_matrix": [
-        ("false pixels", IOU.format("M.sum(dim=1)")),
-        ("missed pixels", IOU.format("M.sum(dim=0)")),
-        ("counted twice", IOU.format("(M.sum(dim=0) + M.sum(dim=1))")),
-        ("all classes together", IOU.format("M.sum()")),
-    ],
     "decode": [
         (
             "fine before coarse",

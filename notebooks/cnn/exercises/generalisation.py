@@ -104,7 +104,7 @@ class _Loop:
         " labels. Loop 5: the last batch is smaller than the others. Loop 6: what does the second"
         " step train without?",
     ],
-    why="None of the six raises an error, and five of them still learn something. What finds them"
+    why="None of the six raises an error, and four of them still learn something. What finds them"
     " is knowing what each line is for, and comparing with a run that is right.",
     misconceptions={
         "old gradients": "the gradients of the batches before are still in it, because `backward`"

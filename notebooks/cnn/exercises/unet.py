@@ -1,4 +1,4 @@
-"""The exercises of the lesson on the U-Net: IoU, decoder, sizes on the way up, loss and gaps."""
+"""The exercises of the lesson on the U-Net: decoder, sizes on the way up, loss and gaps."""
 
 from functools import partial
 
@@ -7,45 +7,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from cnn.exercises.checking import Wrong, call, compare, difference, exercise, same, show, show_call
-
-
-@exercise(
-    hints=[
-        "Which entries of the matrix count the pixels in which prediction and truth agree on"
-        " class c? They are the intersection.",
-        "Row c counts all pixels that truly have the class, column c all that were given to it."
-        " Rows are summed with `sum(dim=1)`, columns with `sum(dim=0)`.",
-        "Row and column both hold the pixels that agree, so in their sum these are counted twice."
-        " The union has them once.",
-    ],
-    why="The matrix holds all there is to know: IoU, recall, precision and pixel accuracy are"
-    " four ways to divide its numbers. Only IoU falls for missed pixels and for false ones, and"
-    " it does not count the many pixels that are rightly left alone.",
-    misconceptions={
-        "false pixels": "divided by the row alone, this is the *recall*. Whoever gives every"
-        " pixel to class c gets 1, however many of them are false.",
-        "missed pixels": "divided by the column alone, this is the *precision*. Whoever finds one"
-        " sure pixel and misses all others gets 1.",
-        "counted twice": "in row plus column the pixels that agree are counted twice, so that"
-        " even a perfect answer scores one half.",
-        "all classes together": "divided by all pixels, a small class scores low even if the"
-        " answer is perfect. What neither prediction nor truth calls c stays out.",
-    },
-)
-def iou_from_matrix(attempt, draw):
-    matrices = [torch.tensor([[50, 2, 0], [3, 9, 1], [4, 0, 6]])]
-    matrices += [1 + draw.integers(20, n, n) for n in (2, 4)]
-    compare(
-        attempt,
-        lambda M: M.diag() / (M.sum(dim=0) + M.sum(dim=1) - M.diag()),
-        [(M,) for M in matrices],
-        {
-            "false pixels": lambda M: M.diag() / M.sum(dim=1),
-            "missed pixels": lambda M: M.diag() / M.sum(dim=0),
-            "counted twice": lambda M: M.diag() / (M.sum(dim=0) + M.sum(dim=1)),
-            "all classes together": lambda M: M.diag() / M.sum(),
-        },
-    )
 
 
 @exercise(

@@ -165,7 +165,7 @@ def _vit_sum(ax, start, end, middle):
 def attention_step(
     patches=16, class_token=True, positions=True, query=None, model=None, digit=None, head=0
 ):
-    """One picture of the way from a digit to patches, tokens and one head of attention.
+    """One picture on the path from a digit to patches, tokens and one head of attention.
 
     Queries, keys and values are those of the first block of the model.
 
@@ -267,17 +267,17 @@ def _tinted(digit, shares):
 def vit_attention(model=None, digit=None, head=0, queries=(0, 6, 7, 11, 15)):
     """From image to patches to tokens to attention. Bytes of an animated PNG.
 
+    It plays once and ends within five seconds (WCAG 2.2.2).
+
     Args: as for `attention_step`; queries: the tokens that ask, one after the other.
     """
     bare = {"class_token": False, "positions": False}
-    steps = [({"patches": patches} | bare, 1) for patches in (1, 2, 3, 4, 6, 8, 10, 12, 14, 16)]
-    steps += [({"positions": False}, 3), ({}, 3)]
-    steps += [({"query": query}, 3) for query in queries]
+    steps = [({"patches": patches} | bare, 60) for patches in (1, 2, 3, 4, 6, 8, 10, 12, 14, 16)]
+    steps += [({"positions": False}, 500), ({}, 500)]
+    steps += [({"query": query}, 3400 // len(queries)) for query in queries]
     given = {"model": model, "digit": digit, "head": head}
-    frames = []
-    for step, times in steps:
-        frames += times * [as_picture(attention_step(**step, **given), dpi=90)]
-    return animated_png(frames, milliseconds=600)
+    frames = [as_picture(attention_step(**step, **given), dpi=90) for step, _ in steps]
+    return animated_png(frames, milliseconds=[shown for _, shown in steps], plays=1)
 
 
 ROW = 0.125  # height of one token in inches
@@ -340,8 +340,8 @@ def norms():
     """A block with the norms before its layers, and one with the norms after the additions."""
     figure, ax = canvas(8.6, 2.95)
     titles = [
-        "pre-norm: the way along the shortcuts (blue) passes no norm",
-        "post-norm: every way passes the norms",
+        "pre-norm: the path along the shortcuts (blue) passes through no norm",
+        "post-norm: every path passes through the norms",
     ]
     for place, title in enumerate(titles):
         middle = 1.05 + 1.45 * place

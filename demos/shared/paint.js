@@ -1,6 +1,6 @@
 // Many values at once as pixels of a canvas, quickly enough for every frame.
 
-import { pixelColour, signedColour } from "../shared/colours.js";
+import { pixelColour, signedColour } from "./colours.js";
 
 /** 256 colours as a canvas stores them. */
 function palette(colour) {
@@ -30,7 +30,8 @@ function screenOf(canvas) {
  * Paint maps side by side, `gap` pixels apart.
  *
  * values: (count, height, width), flat; columns: maps in a row; reach: the value that is black, or
- * with `signed` the size of the values that are darkest purple and orange.
+ * with `signed` the size of the values that are darkest purple and orange; one for all maps, or a
+ * list with one for each.
  */
 export function paintMaps(
   canvas,
@@ -47,9 +48,10 @@ export function paintMaps(
   const { context, image, pixels } = screenOf(canvas);
   const colours = signed ? SIGNED : GREY;
   pixels.fill(0);
-  const [scale, zero] = signed ? [127.5 / (reach || 1), 127.5] : [255 / (reach || 1), 0];
+  const [half, zero] = signed ? [127.5, 127.5] : [255, 0];
   for (let line = 0; line < count * height; line++) {
     const map = Math.floor(line / height);
+    const scale = half / ((reach[map] ?? reach) || 1);
     const top = gap + Math.floor(map / columns) * (height + gap) + (line % height);
     const start = top * fullWidth + gap + (map % columns) * (width + gap);
     for (let column = 0; column < width; column++) {
@@ -67,6 +69,16 @@ export function frame(element, { left, top, width, height }, full) {
   element.style.top = `${(100 * top) / full.height}%`;
   element.style.width = `${(100 * width) / full.width}%`;
   element.style.height = `${(100 * height) / full.height}%`;
+}
+
+/** The largest value of each of `count` maps, but not less than a part of the largest of all. */
+export function largestOfEach(values, count, least) {
+  const size = values.length / count;
+  const each = Float32Array.from({ length: count }, (_, map) =>
+    largest(values.subarray(map * size, (map + 1) * size)),
+  );
+  const floor = least * largest(each);
+  return each.map((value) => Math.max(value, floor));
 }
 
 /** The largest value, or 0 if all are negative. */
