@@ -85,7 +85,8 @@ def course(centre, tmp_path):
     for name in ("data", "hpc", "Makefile"):
         (folder / name).symlink_to(REPOSITORY / name)
     (folder / "tools").mkdir()  # the series is where run_series.py is, behind any links
-    shutil.copy(REPOSITORY / "tools" / "run_series.py", folder / "tools")
+    for name in ("run_series.py", "seconds.py"):
+        shutil.copy(REPOSITORY / "tools" / name, folder / "tools")
     for name in ("01-one", "02-two"):
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(1)")])
         nbformat.write(notebook, folder / "notebooks" / f"{name}.ipynb")
