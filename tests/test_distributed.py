@@ -77,6 +77,10 @@ OPEN_MPI = {
         ({"PMI_RANK": "3", "PMI_SIZE": "4", "LOCAL_RANK": "2"}, (3, 4, 2)),  # by hand
         (SLURM | {"RANK": "5", "WORLD_SIZE": "8"}, (5, 8, 2)),  # exported in a script for srun
         (SLURM | {"PMI_RANK": "1", "PMI_SIZE": "2"}, (1, 2, None)),  # Slurm counts others
+        # `mpiexec --pmi=pmix` of PALS: PMIx gives the size only to those who ask its library
+        ({"PALS_RANKID": "7", "PALS_LOCAL_RANKID": "3", "WORLD_SIZE": "12"}, (7, 12, 3)),
+        ({"PMIX_RANK": "1", "WORLD_SIZE": "2"}, (1, 2, None)),
+        (SLURM | {"PMIX_RANK": "5"}, (5, 8, 2)),  # srun --mpi=pmix
         (SLURM | HYDRA, (1, 2, 1)),  # mpiexec in a Slurm job: Slurm only counts its starters
     ],
 )
@@ -88,6 +92,7 @@ def test_rank_and_size(environment, world):
     ("environment", "message"),
     [
         ({"RANK": "0"}, "WORLD_SIZE is not"),
+        ({"PALS_RANKID": "0"}, "PMI_SIZE is not: .* Set WORLD_SIZE"),
         ({"RANK": "2", "WORLD_SIZE": "2"}, "does not fit"),
         ({"SLURM_PROCID": "one", "SLURM_NTASKS": "2"}, "SLURM_PROCID must be a whole number"),
         (SLURM | {"SLURM_LOCALID": "x"}, "SLURM_LOCALID must be a whole number"),

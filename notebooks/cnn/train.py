@@ -7,14 +7,19 @@
 
 The processes share the images of each batch, so their number changes the speed and not the result,
 up to rounding and the random numbers of dropout. A checkpoint is written after each epoch and when
-the process is told to stop (SIGTERM); --resume goes on from there, to the same result as without
-the stop.
+the process is told to stop (SIGTERM); --resume goes on from there. No step is left out or done
+twice, and each has its own random numbers. So on the same CPU, with as many processes and threads
+as before, the weights are those of a run without the stop, bit for bit. On a GPU, or on another
+machine, they are the same up to rounding only, since sums may be added in another order, and
+training magnifies the differences.
 """
 
 import csv
 import hashlib
 import io
 import math
+import os
+import shutil
 import sys
 import time
 
@@ -67,6 +72,7 @@ def run(options, world, device, stop):
     """Train as the options say; returns 0, or 143 if it was told to stop."""
     say = print_lines if world.rank == 0 else lambda *_: None
     check_sharing(options.batch_size, world.size)
+    check_speedups(options, device)
     say(f"{world.size} process(es), started by {world.launcher}, on {device.type}")
     keep_freed_memory()
     if world.rank != 0:
@@ -91,6 +97,7 @@ def train(options, world, device, stop, say, claim=None):
     state = prepare(options, world, device, say, claim)
     data = load_data(options, world, device)
     model = DistributedDataParallel(state.model) if world.size > 1 else state.model
+    model = torch.compile(model) if options.compile else model
     agreement, stop.training = Agreement(stop, world, device), True
     while len(state.history) < options.epochs:
         start, epoch = time.perf_counter(), len(state.history) + 1
@@ -197,9 +204,34 @@ def seed_of(*place):
 
 
 def precision(options, device):
-    return (
-        torch.autocast(device.type, enabled=False) if options.float32 else mixed_precision(device)
-    )
+    if options.precision == "auto":
+        return mixed_precision(device)
+    use_bfloat16 = options.precision == "bfloat16"
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=use_bfloat16)
+
+
+def check_speedups(options, device):
+    """Refuse what the device or the machine can't do, before any work; set TensorFloat32.
+
+    Sources: https://docs.pytorch.org/docs/stable/notes/cuda.html (TF32), and
+    https://docs.pytorch.org/docs/stable/generated/torch.compile.html
+    """
+    if options.precision == "tf32":
+        if device.type != "cuda" or torch.version.hip or torch.cuda.get_device_capability() < (8,):
+            raise RunError(
+                f"--precision tf32 is for NVIDIA GPUs since Ampere, and this is {device.type}. "
+                "Take auto, float32 or bfloat16."
+            )
+        torch.set_float32_matmul_precision("high")
+    elif options.precision == "float32" and device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False  # convolutions would use it unasked
+    compilers = (os.environ.get("CXX"), "g++", "clang++")
+    if (
+        options.compile
+        and device.type == "cpu"
+        and not any(filter(shutil.which, filter(None, compilers)))
+    ):
+        raise RunError("--compile needs a C++ compiler (g++), and there is none. Leave it out.")
 
 
 @torch.no_grad()
