@@ -5,6 +5,7 @@ remains to be done by hand. The status is 1 where a link is dead or the list is 
 """
 
 import argparse
+import http.client
 import json
 import re
 import subprocess
@@ -15,7 +16,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PAGES = ["*.md", "*.qmd", "*.cff", "*.bib", "hpc/*.qmd", "data/*.md", "notebooks/*.ipynb"]
+PAGES = [
+    "*.md",
+    "*.qmd",
+    "*.cff",
+    "*.bib",
+    "hpc/*.qmd",
+    "data/*.md",
+    "paper/*.md",
+    "notebooks/*.ipynb",
+]
 ADDRESS = r"https://github\.com/[\w.-]+/[\w.-]+"
 BY_HAND = [
     "Settings, Pages, Source: GitHub Actions; the workflow `site` publishes from then on.",
@@ -56,7 +66,11 @@ def links_in(text):
     found += [
         f"https://doi.org/{doi}" for doi in re.findall(r"^ *doi *= *[{\"](10\.[^}\"]+)", text, re.M)
     ]
-    return [one for one in dict.fromkeys(found) if not re.match(r"https?://(localhost|127\.)", one)]
+    return [
+        one
+        for one in dict.fromkeys(found)
+        if not re.match(r"https?://(localhost|127\.|[^/]*example\.)", one)
+    ]
 
 
 def ask(link, timeout=15):
@@ -67,7 +81,7 @@ def ask(link, timeout=15):
             return "there"
     except urllib.error.HTTPError as error:
         return "dead" if error.code in (404, 410) else "refused"
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         return "not reached"
 
 
@@ -89,9 +103,9 @@ def left_over(folder):
         ("_quarto.yml", r"repo-url: \S+/OWNER/", "the address still has OWNER in it"),
         ("CITATION.cff", r"- name: \"The authors", "no author is named"),
         ("CITATION.cff", r"\A(?!(.|\n)*^version:)", "no version is named"),
-        ("paper.md", r"name: The authors", "no author is named"),
+        ("paper/paper.md", r"name: The authors", "no author is named"),
         (".zenodo.json", r"\"name\": \"The authors", "no author is named"),
-        ("CODE_OF_CONDUCT.md", r"ADDRESS-FOR-REPORTS", "no address for reports is named"),
+        (".github/CODE_OF_CONDUCT.md", r"ADDRESS-FOR-REPORTS", "no address for reports is named"),
     ]:
         path = folder / name
         if path.exists() and re.search(pattern, path.read_text(encoding="utf-8"), re.M):
