@@ -52,8 +52,8 @@ def text(n):
         f"There are {n['lessons']} lessons with {n['code cells']} code cells. The output of "
         f"{strict} of them is compared strictly; the other {n['ignored']} train or measure time, "
         f"and asserts guard what the prose says of them. {n['exercises']} exercises check "
-        f"themselves, and the tests hold {n['wrong answers']} wrong answers against them, at least three for "
-        f"each exercise. {n['experiments']} experiments too long for a page are stored with their "
+        f"themselves, and the tests hold {n['wrong answers']} wrong answers against them, at least "
+        f"three for each exercise. {n['experiments']} experiments too long for a page are stored with their "
         "results, from scripts that repeat them.\n"
     )
 
