@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-BUILT = ["build", "_site", "_markdown", "site/lessons", "_quarto.yml.local", ".quarto"]
+BUILT = ["build", "_site", "_markdown", "_editions", "site/lessons", "_quarto.yml.local", ".quarto"]
 BUILT += [".pytest_cache", ".ruff_cache"]
 NBVAL = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", "tests/sanitize.cfg"]
 SPREAD = ["-n", "auto", "--maxprocesses", "8", "--dist", "loadscope"]  # a file a core at a time
@@ -29,7 +29,7 @@ COMMANDS = {
     "export": "write the network of the lesson on training for demos/, after it was run",
     "bench": "measure the speed of training, and write the table into README.md",
     "stamp": "write the repository's address from _quarto.yml into the notebooks",
-    "editions": "student, solution and otter-grader sets for teachers, into build/editions",
+    "editions": "student, solution and otter-grader sets for teachers, into _editions",
     "lock": "write requirements.lock anew from requirements.txt",
     "publish-check": "what is left to do before publishing under ADDRESS",
     "site": "render the website into _site and the Markdown edition into _markdown",

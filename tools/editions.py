@@ -1,4 +1,6 @@
-"""Make the sets that a teacher hands out, from the notebooks, into build/editions.
+"""Make the sets that a teacher hands out, from the notebooks, into _editions.
+
+The name begins with _, so that Quarto takes nothing in it for a page of the site.
 
 student/       the course with open exercises; solutions and the answers to questions are out
 solutions/     the course with each exercise solved
@@ -259,7 +261,7 @@ def make_autograders(work, otter):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--to", type=Path, default=REPOSITORY / "build" / "editions")
+    parser.add_argument("--to", type=Path, default=REPOSITORY / "_editions")
     parser.add_argument("--otter", help="the program otter, to make the autograders with it")
     arguments = parser.parse_args()
     ours = arguments.to / ".made-by-editions"

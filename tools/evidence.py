@@ -53,8 +53,8 @@ def text(n):
         f"{strict} of them is compared strictly; the other {n['ignored']} train or measure time, "
         f"and asserts guard what the prose says of them. {n['exercises']} exercises check "
         f"themselves, and the tests hold {n['wrong answers']} wrong answers against them, at least "
-        f"three for each exercise. {n['experiments']} experiments too long for a page are stored with their "
-        "results, from scripts that repeat them.\n"
+        f"three for each exercise. {n['experiments']} experiments too long for a page are stored "
+        "with their results, from scripts that repeat them.\n"
     )
 
 
