@@ -7,7 +7,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 export VENV
 
-TARGETS := install run test lab lint outputs figures export bench stamp editions lock site clean
+TARGETS := install run test twice lab lint outputs figures export bench stamp cells
+TARGETS += editions lock site clean
 .PHONY: help publish-check $(TARGETS)
 .DEFAULT_GOAL := help
 

@@ -9,6 +9,7 @@ from torch import nn
 from cnn import fast
 from cnn.models import CNN
 from cnn.shapes import count_parameters
+from cnn.training import keep_freed_memory
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
@@ -149,3 +150,44 @@ def test_percent_right_looks_through_the_window():
     X[1, 0, 0, 0] = 1  # outside the window
     y = torch.tensor([1, 0, 0, 1])
     assert fast.percent_right(Corner(), X, y, fast.FOR_99_5) == 75
+
+
+def page_faults_of_an_array():
+    resource = pytest.importorskip("resource")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(2**24)  # 64 MB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+def test_memory_is_kept_and_handed_back_again():
+    if not keep_freed_memory():
+        assert not fast.return_freed_memory()
+        pytest.skip("another C library than glibc")
+    try:
+        for _ in range(2):  # and once more
+            keep_freed_memory()
+            kept = min(page_faults_of_an_array() for _ in range(6))
+            assert fast.return_freed_memory()
+            returned = page_faults_of_an_array()
+            assert kept < returned / 10
+    finally:
+        fast.return_freed_memory()
+
+
+def test_small_network():
+    model = fast.small_network()
+    assert count_parameters(model) == (8 * 25 + 8) + (16 * 8 * 25 + 16) + (256 * 10 + 10) == 5994
+    assert model(torch.rand(3, 1, 28, 28)).shape == (3, 10)
+
+
+def test_sgd_steps_use_each_image_once_in_an_epoch(monkeypatch):
+    seen = []
+    torch.manual_seed(0)
+    model = nn.Linear(1, 2)
+    model.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].flatten().tolist()))
+    X, y = torch.arange(10.0).view(10, 1), torch.arange(10) % 2
+    fast.sgd_steps(model, X, y, batch_size=5, lr=0.01, steps=4)
+    assert [len(batch) for batch in seen] == [5] * 4
+    for epoch in (seen[:2], seen[2:]):
+        assert sorted(epoch[0] + epoch[1]) == X.flatten().tolist()
+    assert seen[:2] != seen[2:]

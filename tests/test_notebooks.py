@@ -16,10 +16,12 @@ import cnn.fast
 import cnn.inside
 import cnn.lab
 import cnn.models
+import cnn.photographs
 import cnn.plotting
+import cnn.robustness
 import cnn.shapes
 import cnn.training
-from cnn.figures import convolution, features, resnet, samples, scaling, unet, vit
+from cnn.figures import convolution, features, photographs, resnet, samples, scaling, unet, vit
 
 REPOSITORY = Path(__file__).parents[1]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -30,15 +32,18 @@ MODULES = [
     unet,
     vit,
     features,
+    photographs,
     scaling,
     cnn.plotting,
     cnn.data,
     cnn.models,
+    cnn.photographs,
     cnn.shapes,
     cnn.training,
     cnn.fast,
     cnn.lab,
     cnn.inside,
+    cnn.robustness,
     cnn.comparing,
     ladder,
 ]
@@ -85,6 +90,20 @@ TAUGHT = {
         "mass_on",
         "top_in",
     ],
+    "06-robustness": [
+        "train_epoch_on",
+        "shift",
+        "shift_each_way",
+        "rotate",
+        "rotate_each_way",
+        "add_noise",
+        "lower_contrast",
+        "HeadNet",
+        "loss_gradient",
+        "fgsm",
+        "project",
+        "pgd",
+    ],
     "07-resnet": ["ResidualBlock", "residual_stage", "ResNet"],
     "08-unet": ["double_convolution", "UNet"],
     "11-scaling": [
@@ -94,13 +113,20 @@ TAUGHT = {
         "optimizer_step",
         "count_right",
         "Slice",
+        "where_right",
         "time_in_turns",
+        "Spread",
+        "spread",
+        "ratio_in_turns",
+        "per_second",
+        "Work",
+        "layer_works",
+        "roofline_seconds",
         "random_bits",
         "FastDropout",
         "FlattenChannelsLast",
         "FastCNN",
         "training_multiply_adds",
-        "matrix_speed",
         "Recipe",
         "QuickNet",
         "schedule",
@@ -108,6 +134,13 @@ TAUGHT = {
         "window",
         "train_quickly",
         "percent_right",
+    ],
+    "10-photographs": [
+        "convolution",
+        "InvertedResidual",
+        "EfficientNetLite0",
+        "preprocess",
+        "linear_head",
     ],
     "09-vit": ["PatchEmbedding", "attention", "MultiHeadAttention", "EncoderBlock", "ViT"],
 }

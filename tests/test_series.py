@@ -15,6 +15,7 @@ import course
 import nbformat
 import pytest
 import run_series
+import threads
 from PIL import Image, ImageChops, ImageStat
 
 
@@ -26,6 +27,8 @@ def folder(tmp_path, monkeypatch):
         cells = [nbformat.v4.new_markdown_cell("# T"), nbformat.v4.new_code_cell(source)]
         nbformat.write(nbformat.v4.new_notebook(cells=cells), notebooks / f"{name}.ipynb")
     monkeypatch.setattr(run_series, "NOTEBOOKS", notebooks)
+    monkeypatch.setattr(run_series.table, "STORED", tmp_path / "seconds.csv")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # else it is measured, which takes a while
     return tmp_path
 
 
@@ -85,10 +88,47 @@ def test_command_line(folder):
     assert "ZeroDivisionError" in done.stderr
 
 
+def test_twice_in_one_kernel(folder, monkeypatch, capsys):
+    rewrite(folder / "notebooks" / "01-good.ipynb", "n = globals().get('n', 0) + 1; assert n < 3")
+    before = (folder / "notebooks" / "01-good.ipynb").read_bytes()
+    run(monkeypatch, "--twice", "01")
+    assert "01-good: twice in one kernel" in capsys.readouterr().out
+    assert (folder / "notebooks" / "01-good.ipynb").read_bytes() == before
+    assert not (folder / "seconds.csv").exists()
+
+
+def test_what_passes_once_only_is_found(folder, monkeypatch):
+    rewrite(folder / "notebooks" / "01-good.ipynb", "assert 'n' not in globals(); n = 1")
+    with pytest.raises(SystemExit, match="stopped at a failing cell"):
+        run(monkeypatch, "--twice", "01")
+
+
+def test_seconds_of_each_cell(folder, monkeypatch, capsys):
+    rewrite(folder / "notebooks" / "01-good.ipynb", "# a comment\nimport time; time.sleep(1.2)")
+    run(monkeypatch, "--to", folder / "results", "01")
+    assert "no stored table" in capsys.readouterr().out
+    (row,) = run_series.table.read(folder / "results" / "seconds.csv")
+    assert row[:2] == ("01-good", 1)
+    assert row.first_line == "import time; time.sleep(1.2)"
+    assert 1.1 < row.seconds < 60
+    run(monkeypatch, "--in-place", "01")
+    assert len(run_series.table.read(folder / "seconds.csv")) == 1
+
+
+def test_the_number_of_threads_is_said(folder, monkeypatch, capsys):
+    run(monkeypatch, "--to", folder / "results", "01")
+    assert "1 thread(s), as OMP_NUM_THREADS says" in capsys.readouterr().out
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr(threads, "choose", lambda: (3, "3 thread(s): so it was measured."))
+    run(monkeypatch, "--to", folder / "results", "01")
+    assert "3 thread(s): so it was measured." in capsys.readouterr().out
+    assert os.environ["OMP_NUM_THREADS"] == "3"
+
+
 def test_needs_to_be_told_where(folder, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         run(monkeypatch, "01")
-    assert "--to --in-place" in capsys.readouterr().err
+    assert "--to --in-place --twice" in capsys.readouterr().err
 
 
 def test_an_unknown_notebook(folder, monkeypatch):
@@ -213,7 +253,8 @@ def test_a_full_disk_leaves_what_was_there(folder, monkeypatch):
             run(monkeypatch, *where, "01")
     assert before == [path.read_bytes() for path in (copy, folder / "notebooks" / "01-good.ipynb")]
     for place in (copy.parent, folder / "notebooks"):
-        assert all(path.suffix == ".ipynb" for path in place.iterdir()), "no temporary file"
+        names = {path.name for path in place.iterdir() if path.suffix != ".ipynb"}
+        assert names <= {"seconds.csv"}, "no temporary file"
         assert not list(place.glob(".*"))
 
 
@@ -261,7 +302,7 @@ def test_a_signal_ends_it_without_a_traceback(folder, number, kernel_too):
     assert "Stopped." in err
     assert "Traceback" not in out + err
     assert "Error" not in out + err
-    assert [path.name for path in (folder / "results").iterdir()] == ["01-good.ipynb"]
+    assert [path.name for path in (folder / "results").glob("*.ipynb")] == ["01-good.ipynb"]
     time.sleep(0.5)
     assert not Path(f"/proc/{kernel}/cmdline").exists() or not running(kernel), "no kernel is left"
 

@@ -1,6 +1,7 @@
 """Measure the ladder of the lesson on scaling and the time to 99 %, and write both into README.md.
 
-The works take turns, so that a busy machine slows all of them alike; medians count. Two processes
+The works take turns, so that a busy machine slows all of them alike; medians count, and ratios are
+taken within rounds. Two processes
 take part: one as it is, one whose C library keeps freed memory (that cannot be undone).
 """
 
@@ -16,26 +17,26 @@ from pathlib import Path
 
 import ladder
 import torch
-from torchvision.transforms import ToTensor
+from torch import nn
+from torchvision.transforms import v2
 
 from cnn import fast
 from cnn.data import as_tensors, load_mnist, split_train_validation
-from cnn.models import CNN
 from cnn.training import has_fast_bfloat16, keep_freed_memory
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ROUNDS = 11
-TRAINING, VALIDATION = 1024, 256  # images in a slice
+TRAINING, LONGER = 1024, 4096  # images in a slice, and in one with workers; validation: a quarter
 SEEDS = [1, 2, 3, 4, 5]  # none of them was used to choose the recipe
 RECIPES = {"99 %": fast.FOR_99, "99.5 %": fast.FOR_99_5}
 BFLOAT16 = has_fast_bfloat16(torch.device("cpu"))
+LESSON = "[the lesson on scaling](notebooks/11-scaling.ipynb)"
 MARKERS = "<!-- written by make bench -->", "<!-- end of what make bench writes -->"
 
 
 def extras(fastest):
     """Usual advice, each on top of the fastest rung; workers on top of the original loop."""
     yield fastest._replace(name="fused Adam", fused=True)
-    yield fastest._replace(name="micro-batches of 128", micro_batches=4)
     if shutil.which("g++") or shutil.which("clang++"):
         yield fastest._replace(name="torch.compile", compiled=True)
     else:
@@ -50,7 +51,7 @@ class Bench:
         if keep and not keep_freed_memory():
             print("This C library cannot be told to keep freed memory.", flush=True)
         self.mnist = load_mnist()
-        self.mnist.transform = ToTensor()
+        self.mnist.transform = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
         self.parts = split_train_validation(self.mnist)
         self.slices = {}
 
@@ -58,12 +59,24 @@ class Bench:
         """Seconds of one slice; the first time it is run once before, to warm up."""
         if setup.name not in self.slices:
             training, validation = (part.indices for part in self.parts)
-            indices = training[:TRAINING], validation[:VALIDATION]
+            n = n_images(setup)
+            indices = training[:n], validation[: n // 4]
             self.slices[setup.name] = ladder.Slice(setup, self.mnist, *indices)
             self.slices[setup.name]()
         start = time.perf_counter()
         self.slices[setup.name]()
         return time.perf_counter() - start
+
+    def roofline(self, setup):
+        """The least seconds of an epoch in the way of this setup, by what is measured now."""
+        n, dtype = 512, torch.bfloat16 if setup.bfloat16 else torch.float32
+        model = fast.FastCNN().to(memory_format=torch.channels_last)
+        with torch.no_grad():
+            forward, backward = ladder.layer_works(model, torch.rand(n, 1, 28, 28))
+        limits = (*rate_and_bandwidth(dtype), torch.finfo(dtype).bits // 8)
+        evaluated = 12_000 if setup.count_in_training else 60_000
+        passes = 48_000 * ladder.roofline_seconds(forward + backward, *limits)
+        return (passes + evaluated * ladder.roofline_seconds(forward, *limits)) / n
 
     @cached_property
     def whole_images(self):
@@ -90,6 +103,28 @@ def start(keep):
     bench = Bench(keep)
 
 
+def n_images(setup):
+    """Training images in a slice: more where workers load, which need some batches to get going."""
+    return LONGER if setup.workers else TRAINING
+
+
+def rate_and_bandwidth(dtype, n=2048):
+    """Multiply-adds per second, in matrices or the large convolution, and bytes per second."""
+    A = torch.randn(n, n).to(dtype)
+    X = torch.rand(512, 32, 26, 26).to(dtype, memory_format=torch.channels_last)
+    layer = nn.Conv2d(32, 64, 3).to(dtype, memory_format=torch.channels_last)
+    source, target = torch.ones(2, 32 * 2**20)
+    with torch.no_grad():
+        in_matrices = ladder.per_second("A @ A", n**3, A=A)
+        in_layer = ladder.per_second("f(X)", 512 * 64 * 24 * 24 * 32 * 9, f=layer, X=X)
+    bandwidth = ladder.per_second("b.copy_(a)", 2 * source.nbytes, a=source, b=target)
+    return max(in_matrices, in_layer), bandwidth
+
+
+def roofline(setup):
+    return bench.roofline(setup)
+
+
 def slice_seconds(setup):
     return bench.seconds(setup)
 
@@ -105,44 +140,60 @@ def processes():
         yield ProcessPoolExecutor(1, mp_context=context, initializer=start, initargs=(keep,))
 
 
-def measure(setups, returning, keeping):
-    """Median seconds of each slice, measured in turns, and the median floor of an epoch."""
-    floors, seconds = [], {setup.name: [] for setup in setups}
-    first_kept = [setup.name for setup in setups].index("freed memory kept")
-    for i in range(ROUNDS):
+def measure(setups, returning, keeping, rounds=ROUNDS):
+    """Seconds of each slice in each round, in turns, and the roofline of the last rung in each."""
+    rooflines, seconds = [], {setup.name: [] for setup in setups}
+    names = [setup.name for setup in setups]
+    last_rung = setups[names.index("micro-batches, if they pay")]
+    for i in range(rounds):
         for k, setup in enumerate(setups):
-            loads_one_by_one = not setup.from_tensors
-            pool = returning if k < first_kept or loads_one_by_one else keeping
+            first_rungs = k < names.index("freed memory kept") or not setup.from_tensors
+            pool = returning if first_rungs else keeping
             seconds[setup.name].append(pool.submit(slice_seconds, setup).result())
-        floors.append(floor_seconds())
-        print(f"round {i + 1}/{ROUNDS} of the ladder", flush=True)
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
-    return medians, statistics.median(floors)
+        rooflines.append(keeping.submit(roofline, last_rung).result())
+        print(f"round {i + 1}/{rounds} of the ladder", flush=True)
+    return seconds, rooflines
 
 
-def floor_seconds():
-    """The least time of an epoch: its multiply-adds over the measured speed of matrix products."""
-    forward, training = ladder.training_multiply_adds(CNN(), torch.zeros(1, 1, 28, 28))
-    speed = ladder.matrix_speed(torch.bfloat16 if BFLOAT16 else torch.float32)
-    return (48_000 * training + 12_000 * forward) / speed
+def parts_that_pay(keeping, rounds=ROUNDS):
+    """The number of micro-batches for the last rung, by a measurement."""
+    rung = ladder.ladder()[-1]
+    parts = {n: rung._replace(name=f"{n} parts", micro_batches=n) for n in (1, 2, 4, 8)}
+    seconds = {n: [] for n in parts}
+    for _ in range(rounds):
+        for n, setup in parts.items():
+            seconds[n].append(keeping.submit(slice_seconds, setup).result())
+    return ladder.micro_batches_that_pay(seconds)
 
 
-def table(epochs, n_rungs, floor, runs):
-    """The results as Markdown."""
-    original = next(iter(epochs.values()))
-    fastest = list(epochs.values())[n_rungs - 1]
-    lines = ["| | Seconds per epoch | Times faster |", "|---|---:|---:|"]
+def table(epochs, n_rungs, rooflines, runs, parts):
+    """The results as Markdown.
+
+    Args:
+        epochs: name to the seconds of an epoch in each round; the first n_rungs are the ladder.
+        rooflines: of the last rung in each round; runs: goal to (seconds, percent) of each seed.
+    """
+    original, *_, last = list(epochs)[:n_rungs]
+    lines = [
+        "| | Seconds per epoch | Middle half of the rounds | Times faster |",
+        "|---|---:|---:|---:|",
+    ]
     for k, (name, seconds) in enumerate(epochs.items()):
+        median, low, high = ladder.spread(seconds)
+        faster = ladder.ratio_in_turns(epochs, original, to=name).median
         name = name if k < n_rungs else f"*tried:* {name}"
-        lines.append(f"| {name} | {seconds:.1f} | {original / seconds:.1f} |")
-    lines.append(f"| *floor: multiply-adds alone* | {floor:.1f} | {original / floor:.1f} |")
+        lines.append(f"| {name} | {median:.1f} | {low:.1f} to {high:.1f} | {faster:.1f} |")
+    distance = ladder.spread([a / b for a, b in zip(epochs[last], rooflines)])
+    bfloat16 = "in hardware" if BFLOAT16 else "not used"
     lines += [
+        f"| *roofline of the last rung* | {ladder.spread(rooflines).median:.1f} | | |",
         "",
-        f"The last rung takes {fastest / floor:.2f} times the floor. Medians of {ROUNDS} rounds,",
-        f"{torch.get_num_threads()} threads, bfloat16 {'in hardware' if BFLOAT16 else 'not used'}, "
+        f"The last rung, here with {parts} part(s), takes {distance.median:.2f} times its roofline "
+        f"({distance.low:.2f} to {distance.high:.2f}). Medians of {len(rooflines)} rounds,",
+        f"{torch.get_num_threads()} threads, bfloat16 {bfloat16}, "
         f"torch {torch.__version__.partition('+')[0]}.",
         "",
-        "| Recipe of the lesson on scaling for | Seconds of training | Right on the test set |",
+        f"| Recipe of {LESSON} for | Seconds of training | Right on the test set |",
         "|---|---:|---:|",
     ]
     for goal, results in runs.items():
@@ -167,11 +218,12 @@ def write(text, path=REPOSITORY / "README.md"):
 
 
 def main():
-    rungs = ladder.ladder()
-    setups = [*rungs, *extras(rungs[-1])]
     returning, keeping = processes()
     with returning, keeping:
-        seconds, floor = measure(setups, returning, keeping)
+        parts = parts_that_pay(keeping)
+        rungs = ladder.ladder(parts)
+        setups = [*rungs, *extras(rungs[-1])]
+        seconds, rooflines = measure(setups, returning, keeping)
         runs = {goal: [] for goal in RECIPES}
         for seed in SEEDS:
             for goal, recipe in RECIPES.items():
@@ -181,8 +233,8 @@ def main():
                     flush=True,
                 )
                 runs[goal].append(result)
-    epochs = {name: time * 48_000 / TRAINING for name, time in seconds.items()}
-    text = table(epochs, len(rungs), floor, runs)
+    epochs = {s.name: [t * 48_000 / n_images(s) for t in seconds[s.name]] for s in setups}
+    text = table(epochs, len(rungs), rooflines, runs, parts)
     write(text)
     print(f"\n{text}\n\nwritten into README.md")
 

@@ -19,16 +19,18 @@ NBVAL = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", "tests/sanit
 SPREAD = ["-n", "auto", "--maxprocesses", "8", "--dist", "loadscope"]  # a file a core at a time
 
 COMMANDS = {
-    "install": "create .venv and install requirements.txt",
+    "install": "create .venv and install requirements.txt (TORCH_INDEX=default: with CUDA)",
     "run": "execute every notebook on the shipped data; results in build/notebooks",
     "test": "lint, unit tests, and every notebook cell against its stored output",
+    "twice": "run all cells of each notebook twice in one kernel, as a reader may do",
     "lab": "open the notebooks in JupyterLab",
     "lint": "format and lint modules and notebooks",
     "outputs": "execute the notebooks and store the new outputs in them",
     "figures": "redraw images/",
-    "export": "write the network of the lesson on training for demos/, after it was run",
+    "export": "write the networks of demos/, after the lesson on training was run",
     "bench": "measure the speed of training, and write the table into README.md",
     "stamp": "write the repository's address from _quarto.yml into the notebooks",
+    "cells": "find out which cells run in the reader's browser, after a change",
     "editions": "student, solution and otter-grader sets for teachers, into _editions",
     "lock": "write requirements.lock anew from requirements.txt",
     "publish-check": "what is left to do before publishing under ADDRESS",
@@ -69,6 +71,7 @@ def steps(command, options, notebooks):
             ([python, "-m", "pytest", "-v", *NBVAL, *SPREAD, *others], one),
             ([python, "-m", "pytest", "-v", *NBVAL, *timed], {}),
         ],
+        "twice": [([*series, "--twice"], {})],
         "lab": [
             (
                 [program("jupyter"), "lab", "--notebook-dir=notebooks"],
@@ -79,10 +82,12 @@ def steps(command, options, notebooks):
         "outputs": [([*series, "--in-place"], {})],
         "figures": [([python, "-m", "cnn.figures", "images"], {"PYTHONPATH": "notebooks"})],
         "export": [
-            ([python, f"tools/export_{name}.py"], {}) for name in ("draw", "explore", "train")
+            ([python, f"tools/export_{name}.py"], {})
+            for name in ("draw", "explore", "train", "photo")
         ],
         "bench": [([python, "tools/bench.py"], {})],
         "stamp": [([python, "tools/stamp.py"], {})],
+        "cells": [([python, f"tools/try_{name}.py"], {}) for name in ("forms", "cells")],
         "editions": [([python, "tools/editions.py"], {})],
         "lock": [([python, "tools/lock.py"], {})],
         "publish-check": [([python, "tools/publish_check.py"], {})],
@@ -108,6 +113,8 @@ def install():
         "Python could not create a virtual environment. "
         "On Debian or Ubuntu: apt install python3-venv",
     )
+    # without CUDA where no NVIDIA driver is; TORCH_INDEX=default: as the package index has it
+    check([program("python"), "tools/install_torch.py"])
     pip = [program("python"), "-m", "pip", "install", "--disable-pip-version-check"]
     check([*pip, "-r", str(requirements)])
     marker.touch()  # last, so that a broken environment is made again

@@ -4,6 +4,7 @@ Whatever the pages say of the series (its order, titles, minutes, figures) is re
 It needs no package beside Python's own, so that publishing need not install PyTorch.
 """
 
+import base64
 import html
 import json
 import os
@@ -14,7 +15,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import cell_kinds
+import papers
+import photo_runtime
+import polish
 import teaching
+import try_site
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NEEDED = (1, 7)
@@ -34,6 +40,7 @@ PICTURES = {
     "resnet": "Maps of three layers, with shortcuts past them.",
     "unet": "A scene of digits, and the same scene with a colour for each class.",
     "vit": "A nine in sixteen patches that attend to each other.",
+    "photographs": "A photograph of a cat, and coloured filters of the network that looks at it.",
     "scaling": "Two processes, each with its own digits, that average their gradients.",
 }
 
@@ -77,9 +84,18 @@ class Lesson:
         return row[1] if row else self.goals[0]
 
 
+def read_json(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def notebooks():
+    """The notebooks of the series, in order."""
+    return sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+
+
 def read_lesson(path):
     """A Lesson from a notebook."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    cells = read_json(path)["cells"]
     first = "".join(cells[0]["source"])
     goals = re.findall(r"^- (.+(?:\n  .+)*)", first, re.M)
     return Lesson(
@@ -92,7 +108,7 @@ def read_lesson(path):
 
 def lessons():
     """All notebooks of the series, in order."""
-    return [read_lesson(path) for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb"))]
+    return [read_lesson(path) for path in notebooks()]
 
 
 def repo_url():
@@ -135,9 +151,18 @@ def picture(slug):
     return f'<div class="panel" style="{ratio}">{image}</div>'
 
 
+def digit(entry=7):
+    """The pixels of a test digit, a nine: the window on the first page moves over them."""
+    with (REPOSITORY / "demos" / "shared" / "digits.bin").open("rb") as file:
+        file.seek(784 * entry)
+        pixels = base64.b64encode(file.read(784)).decode()
+    return f'```{{=html}}\n<span hidden data-digit="{pixels}"></span>\n```\n'
+
+
 def card(lesson):
     """One card of the map on the first page."""
     minutes = lesson.minutes.removesuffix(" on two CPU cores")
+    goals = "\n".join(f"- {goal};" for goal in lesson.goals[:2])
     return f"""\
 ::: {{.lesson}}
 ```{{=html}}
@@ -146,7 +171,9 @@ def card(lesson):
 
 ### [{lesson.number} {lesson.title}]({lesson.address})
 
-{lesson.in_short[0].upper()}{lesson.in_short[1:]}.
+[You will be able to]{{.can}}
+
+{goals.removesuffix(";")}.
 
 [{minutes}]{{.minutes}}
 :::
@@ -174,10 +201,15 @@ def prepare(series):
     parts = teaching.pages(series) | {
         "cards.md": "\n".join(map(card, series)),
         "sum.md": total(series),
+        "digit.md": digit(),
         "list.md": "".join(map(line, series)),
     }
     for name, text in parts.items():
         (GENERATED / name).write_text(text, encoding="utf-8")
+    cells = {path.stem: cell_kinds.kinds(read_json(path)) for path in notebooks()}
+    bibliography = (REPOSITORY / "references.bib").read_text(encoding="utf-8")
+    for name, data in [("cells.json", cells), ("papers.json", papers.read_papers(bibliography))]:
+        (GENERATED / name).write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
     local = f"website:\n  site-url: {site_url()}\nrepository: {repo_url()}\npages: {pages_url()}\n"
     (REPOSITORY / "_quarto.yml.local").write_text(local)
 
@@ -214,6 +246,55 @@ def demos():
     return [read_demo(path) for path in pages if path.name != "index.html"]
 
 
+# What the pages that are no lesson are about, for searches and where a link is shared.
+DESCRIPTIONS = {
+    "index.html": "A course on convolutional networks in PyTorch, from a pixel to the vision"
+    " transformer, in which everything is run. Draw a digit, and watch a network read it.",
+    "about.html": "What the course is, how its numbers are checked, its licences, and how to"
+    " cite it.",
+    "glossary.html": "The words of convolutional networks, each defined once and linked to the"
+    " lesson that teaches it.",
+    "references.html": "The papers on convolutional networks that the course builds on, each with"
+    " a link to it.",
+    "teaching.html": "Plans for half a day and for two days, objectives, and where learners of"
+    " convolutional networks get stuck.",
+    "hpc/index.html": "The course at a computing centre: offline, under Slurm or PBS, on one node"
+    " or on many.",
+    "404.html": "This page does not exist.",
+}
+CARD_SHOWS = (
+    "A handwritten nine, a 3 by 3 kernel over it, and the map of its vertical edges, beside the"
+    " title of the course."
+)
+
+
+def about_pages(series):
+    """By page: its description, the address of its picture, and what the picture shows."""
+    about = {
+        name: (text, site_url() + "images/card.png", CARD_SHOWS)
+        for name, text in DESCRIPTIONS.items()
+    }
+    for lesson in series:
+        text = f"{lesson.title}. You will be able to {goals_in_short(lesson.goals)}."
+        picture = REPOSITORY / "images" / "cards" / f"{lesson.name}.png"
+        shows = PICTURES[lesson.name] if picture.exists() else CARD_SHOWS
+        file = f"cards/{picture.name}" if picture.exists() else "card.png"
+        name = f"notebooks/{lesson.path.stem}.html"
+        about[name] = (text, f"{site_url()}images/{file}", shows)
+    return about
+
+
+def goals_in_short(goals, length=170):
+    """As many of the goals, without their Markdown, as a description has room for."""
+    plain_goals = [re.sub(r"[*`$]|\[([^]]*)\]\([^)]*\)", r"\1", goal) for goal in goals]
+    text = plain_goals[0]
+    for goal in plain_goals[1:]:
+        if len(text) + len(goal) > length:
+            break
+        text += "; " + goal
+    return text
+
+
 def finish(series, pages):
     """Add what Quarto does not write: llms.txt, the demos, search without a server, the edition."""
     shutil.rmtree(MARKDOWN / SITE.name, ignore_errors=True)
@@ -227,6 +308,7 @@ def finish(series, pages):
     for page in MARKDOWN.rglob("*.md"):
         page.write_text(plain(page.read_text(encoding="utf-8")), encoding="utf-8")
     shutil.copytree(MARKDOWN, SITE / "markdown", dirs_exist_ok=True)
+    polish.polish(SITE, about_pages(series))
     for demo in pages:
         add_to_site(demo)
     data = (SITE / "search.json").read_text(encoding="utf-8")
@@ -243,9 +325,10 @@ def add_to_site(demo):
     (SITE / "sitemap.xml").write_text(sitemap.replace("</urlset>", entry), encoding="utf-8")
 
     search = json.loads((SITE / "search.json").read_text(encoding="utf-8"))
-    place = {"objectID": demo.address, "href": demo.address, "crumbs": ["Try it", demo.title]}
-    search.append(place | {"title": demo.title, "section": "", "text": demo.text})
-    (SITE / "search.json").write_text(json.dumps(search, ensure_ascii=False, indent=2))
+    entry = {"title": demo.title, "section": "", "href": demo.address, "text": demo.text}
+    (SITE / "search.json").write_text(
+        json.dumps([*search, entry], ensure_ascii=False, indent=0), encoding="utf-8"
+    )
 
     properties = {"og:title": demo.title, "og:description": demo.description, "og:url": url}
     properties["og:image"] = site_url() + "images/card.png"
@@ -256,7 +339,20 @@ def add_to_site(demo):
     tags.append('<meta name="twitter:card" content="summary_large_image">\n')
     page = (SITE / demo.address).read_text(encoding="utf-8")
     page = page.replace("</head>", "".join(tags) + "</head>", 1)
+    page = with_course(page)
     (SITE / demo.address).write_text(page, encoding="utf-8")
+
+
+def with_course(page):
+    """A page of demos/ with links to the rendered lessons, to the reference, and the search."""
+    page = re.sub(r'(href="\.\./notebooks/[\w-]+)\.ipynb"', r'\1.html"', page)
+    more = [("index.html#the-series", "Lessons"), ("glossary.html", "Glossary")]
+    links = "".join(f'\n    <a href="../{address}">{text}</a>' for address, text in more)
+    search = '<div id="quarto-search"></div>\n  <button id="theme"'
+    script = '<script defer src="../site/search.js"></script>\n</head>'
+    page = page.replace('<a href="../">Course</a>', f'<a href="../">Course</a>{links}', 1)
+    page = page.replace('<button id="theme"', search, 1).replace("</head>", script, 1)
+    return page.replace("<html ", '<html data-root="../" ', 1)
 
 
 def plain(markdown):
@@ -302,6 +398,8 @@ def find_quarto():
 def main():
     quarto, series = find_quarto(), lessons()
     prepare(series)
+    photo_runtime.provide()
+    runs = try_site.prepare()
     for folder, options in [
         (SITE, ["--to", "html"]),
         (MARKDOWN, ["--to", "gfm", "--output-dir", MARKDOWN.name]),
@@ -311,6 +409,7 @@ def main():
         if done.returncode:
             sys.exit(done.returncode)
     finish(series, demos())
+    try_site.finish(SITE, runs)
     print(f"Open {SITE / 'index.html'}; the Markdown edition is in {MARKDOWN}")
 
 

@@ -5,6 +5,7 @@ import asyncio
 import atexit
 import base64
 import contextlib
+import copy
 import io
 import os
 import signal
@@ -14,6 +15,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import seconds as table
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from nbclient import NotebookClient
@@ -59,10 +61,14 @@ class Client(NotebookClient):
 def main():
     arguments = parse_arguments()
     notebooks = select(arguments.notebooks)
-    if not arguments.in_place:
+    if arguments.to:
         check_folder(arguments.to, notebooks)
+    use_threads()
     try:
-        run(arguments, notebooks)
+        if arguments.twice:
+            run_twice(notebooks)
+        else:
+            run(arguments, notebooks)
     except KeyboardInterrupt:
         sys.exit(stopped_by(signal.SIGINT))
     except OSError as error:
@@ -91,16 +97,44 @@ def check_folder(folder, notebooks):
         sys.exit(f"The results cannot be written into {folder}: {problem}. Name another (--to).")
 
 
+def use_threads(environment=os.environ):
+    """Give the notebooks the number of threads that is the fastest now, and say it."""
+    if "OMP_NUM_THREADS" in environment:
+        print(f"{environment['OMP_NUM_THREADS']} thread(s), as OMP_NUM_THREADS says.", flush=True)
+        return
+    import threads  # with PyTorch, so only where it is needed
+
+    chosen, why = threads.choose()
+    environment["OMP_NUM_THREADS"] = str(chosen)
+    print(f"{why} (Set OMP_NUM_THREADS to choose another number.)", flush=True)
+
+
 def run(arguments, notebooks):
-    total = time.perf_counter()
+    total, rows, stored = time.perf_counter(), [], table.read(table.STORED)
+    file = table.STORED if arguments.in_place else arguments.to / table.STORED.name
     for path in notebooks:
         target = path if arguments.in_place else arguments.to / path.name
         if arguments.resume and is_done(path, target):
             print(f"{path.stem}: done before -> {shown(target)}", flush=True)
             continue
-        seconds = execute(path, target)
+        cells = execute(path, target)
+        rows += cells
+        table.write(cells, file)
+        seconds = sum(row.seconds for row in cells)
         print(f"{path.stem}: {seconds:.0f} s -> {shown(target)}", flush=True)
+    print("\n".join(table.report(rows, stored)))
+    print(f"Seconds of each cell: {shown(file)}")
     print(f"{len(notebooks)} notebooks in {time.perf_counter() - total:.0f} s.")
+
+
+def run_twice(notebooks):
+    """Run all cells of each notebook, and then all of them again in the same kernel."""
+    for path in notebooks:
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells += copy.deepcopy(notebook.cells)
+        start = time.perf_counter()
+        run_cells(notebook, path)
+        print(f"{path.stem}: twice in one kernel, {time.perf_counter() - start:.0f} s", flush=True)
 
 
 def parse_arguments():
@@ -108,10 +142,13 @@ def parse_arguments():
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--to", type=Path, help="folder for the executed copies")
     where.add_argument("--in-place", action="store_true", help="store the outputs in the originals")
+    where.add_argument(
+        "--twice", action="store_true", help="run all cells twice in one kernel, store nothing"
+    )
     parser.add_argument("--resume", action="store_true", help="leave out what is done already")
     parser.add_argument("notebooks", nargs="*", help="only these, such as 01 03 (default: all)")
     arguments = parser.parse_args()
-    if arguments.resume and arguments.in_place:
+    if arguments.resume and not arguments.to:
         parser.error("--resume needs a folder for the copies (--to)")
     return arguments
 
@@ -145,19 +182,34 @@ def is_done(path, target):
 
 
 def execute(path, target):
-    """Run one notebook in its folder and write it to target; returns the seconds it took.
+    """Run one notebook in its folder and write it to target; returns a row of seconds per cell.
 
     At a failing cell the notebook is still written to a folder of copies, so that the error can be
     read there; an original is left as it was.
     """
     notebook = nbformat.read(path, as_version=4)
+    rows = run_cells(notebook, path, at_failure=None if target == path else target)
+    write(notebook, target)
+    return rows
+
+
+def run_cells(notebook, path, at_failure=None):
+    """Run all cells in a new kernel; returns a row of seconds for each code cell.
+
+    Args:
+        at_failure: where the notebook is written if a cell fails.
+    """
     n_code = sum(cell.cell_type == "code" for cell in notebook.cells)
-    start = time.perf_counter()
+    start, rows = time.perf_counter(), []
 
     def show(cell, cell_index, execute_reply=None):
         if cell.cell_type == "code":
-            seconds = time.perf_counter() - start
-            progress(f"{path.stem}: cell {cell.execution_count}/{n_code}, {seconds:.0f} s")
+            seconds, number = time.perf_counter() - start, len(rows) + 1
+            own = seconds - sum(
+                row.seconds for row in rows
+            )  # its own, and those of Markdown before
+            rows.append(table.Row(path.stem, number, own, table.first_line(cell.source)))
+            progress(f"{path.stem}: cell {number}/{n_code}, {seconds:.0f} s")
 
     client = Client(
         notebook,
@@ -172,15 +224,14 @@ def execute(path, target):
     try:
         client.execute()
     except CellExecutionError as error:
-        if target != path:
-            write(notebook, target)
+        if at_failure:
+            write(notebook, at_failure)
         sys.exit(f"\n{path.name} stopped at a failing cell:\n{error}")
     except BaseException:  # whatever nbclient makes of a kernel that is gone
         if client.stopped:
             sys.exit(stopped_by(client.stopped))
         raise
-    write(notebook, target)
-    return time.perf_counter() - start
+    return rows
 
 
 def progress(line):

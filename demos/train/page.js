@@ -10,12 +10,15 @@ import { saveCurves } from "./picture.js";
 import { Panel, Run } from "./run.js";
 import { firstSettings, MISTAKES, readAddress, SETTINGS, writeAddress } from "./settings.js";
 
+const BETWEEN = 150; // milliseconds between two pictures
+
 let { settings, mistakes, problems } = readAddress(location.search);
 let digits; // a promise, once they were asked for
 let runs = [];
 let panels = [];
 let curves;
 let asked = false; // a new picture is due
+let shown = 0; // when the last one was drawn
 let digit = 0; // of the validation images, whose maps are shown
 
 build();
@@ -175,17 +178,23 @@ function pauseOrGoOn() {
   $("pause").textContent = paused ? "Go on" : "Pause";
 }
 
+/** Ask for a new picture: some in a second are enough, so that the page stays fluent. */
 function ask() {
   if (asked) return;
   asked = true;
-  requestAnimationFrame(() => {
-    asked = false;
-    show();
-  });
+  const wait = Math.max(0, shown + BETWEEN - performance.now());
+  setTimeout(() => requestAnimationFrame(draw), wait);
+}
+
+function draw() {
+  asked = false;
+  shown = performance.now();
+  show();
 }
 
 function show() {
-  const to = settingsOf(runs[0]).epochs * Math.ceil(settingsOf(runs[0]).images / settingsOf(runs[0]).batch);
+  const { epochs, images, batch } = runs[0].settings;
+  const to = epochs * Math.ceil(images / batch);
   curves.show(runs, to);
   showFacts(runs);
   runs.forEach((run, i) => panels[i].show(run));
@@ -197,8 +206,6 @@ function show() {
     if (broken) $("sign").textContent = broken.mistakes.map((key) => `${MISTAKES[key].name}: ${MISTAKES[key].sign}`).join(" ");
   }
 }
-
-const settingsOf = (run) => run.settings;
 
 function progress({ title, latest, isDone, seconds, steps }) {
   const accuracy = latest ? `, ${(100 * latest.validation.accuracy).toFixed(1)} % of the validation images` : "";

@@ -76,4 +76,11 @@ TRAIN = DemoPage(
     controls="theme start mistake rate batch optimizer width dropout images epochs seed reset copy",
     losable="train/page.js train/run.js shared/dom.js",
 )
-PAGES = [INDEX, DRAW, EXPLORE, TRAIN]
+PHOTO = DemoPage(
+    "photo",
+    ready=f"!document.getElementById('demo').hidden || {TROUBLE}",
+    bytes=(10_000, 100_000),  # the network comes with the first photograph
+    controls="theme file example",
+    losable="photo/page.js photo/image.js photo/network.js",
+)
+PAGES = [INDEX, DRAW, EXPLORE, TRAIN, PHOTO]

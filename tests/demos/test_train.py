@@ -245,6 +245,17 @@ def test_two_trainings_side_by_side(page, address):
     assert page.run("document.documentElement.scrollWidth") <= 1280
 
 
+def test_the_curves_are_saved_as_a_picture(page, address):
+    page.open(address + "train.html?images=100&epochs=1", settle=0.3)
+    click(page, "#start")
+    finished(page, 1)
+    page.run("HTMLAnchorElement.prototype.click = function () { window.saved = this }")
+    page.run("document.getElementById('save').click()")
+    wait_for(page, "window.saved")
+    assert page.run("saved.download") == "training.png"
+    assert page.run("saved.href.startsWith('data:image/png') && saved.href.length > 20000")
+
+
 def test_the_same_seed_gives_the_same_curve(page, address):
     seen = []
     for _ in range(2):

@@ -11,8 +11,9 @@ from cnn.exercises.networks import gradient, network
         "The two filters of the plane have the length 1. So square the sum of products of the"
         " kernel with each of them, add the two squares, and divide by the squared length of the"
         " kernel.",
-        "A symmetric kernel has the sum 0 with each of the two: what it weights on one side, it"
-        " weights equally on the other.",
+        "A kernel that is symmetric from left to right and from top to bottom has the sum 0 with"
+        " each of the two: opposite weights are equal, and the filter subtracts one from the"
+        " other.",
         "The last one has six weights of size 1 or 2: its squared length is 12, and its sum of"
         " products with g_x is 8 / √6.",
     ],

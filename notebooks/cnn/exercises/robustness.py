@@ -1,4 +1,4 @@
-"""The exercises on robustness: what moves with a digit, a step to a class, all shifts."""
+"""The exercises on robustness: what moves with a digit, what attacks may do, fair controls."""
 
 from copy import deepcopy
 
@@ -6,8 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cnn.exercises.checking import compare, exercise
-from cnn.exercises.networks import gradient, network
+from cnn.exercises.checking import Wrong, call, compare, exercise, predict, same, show
 from cnn.shapes import receptive_field
 
 
@@ -75,52 +74,182 @@ def smallest_shift(attempt, draw):
 
 @exercise(
     hints=[
-        "The lesson's step makes the loss of the right class grow. Which loss should change here,"
-        " and should it grow or shrink?",
-        "The loss of the *wanted* class must become smaller: take a step against its gradient.",
-        "Each pixel moves by epsilon, however small its gradient is, so only the sign counts. Ink"
-        " stays between 0 and 1.",
+        "FGSM makes one step of epsilon in every pixel. Then values above 1 become 1.",
+        "PGD cannot go further than its steps take it, and never further than epsilon.",
+        "The L2 length of a change is the square root of the sum of its squares, over all 784"
+        " pixels.",
     ],
-    why="One sign turned round, and the attack has an aim. It needs nothing but the gradient that"
-    " training also uses, so who has the weights of a network can attack it.",
+    why='An attack promises no more than its bound. A number such as "30 % under PGD" says'
+    " nothing without the ball that PGD had to stay in, and the same epsilon in another norm is"
+    " another ball.",
     misconceptions={
-        "with and against the gradient": "the gradient points to where the loss *grows*. A step"
-        " along it makes the wanted class less likely.",
-        "sign and size": "the step is epsilon times the gradient itself. Far from a decision"
-        " gradients are tiny, and nothing moves; the method moves each pixel by epsilon.",
-        "an image stays an image": "the result has ink below 0 or above 1, which is no image: cut"
-        " it off at both ends.",
-        "which class": "this step leads away from the class that the network names now, wherever"
-        " to. Here the aim is one wanted class.",
+        "steps without a bound": "many steps add up to more than epsilon, but the projection after"
+        " each of them brings the image back into the ball.",
+        "epsilon is always used up": "epsilon is the most that is allowed. Steps that are few and"
+        " small do not get that far.",
+        "an image stays an image": "ink ends at 1. What is left between the pixel and 1 is all that"
+        " it can gain.",
+        "one pixel and all pixels": "epsilon bounds each pixel. All 784 move at once, and the"
+        " length of the whole change is larger.",
+        "lengths add up": "the lengths of 784 changes at right angles to each other do not add up;"
+        " their squares do.",
     },
 )
-def targeted_step(attempt, draw):
-    n_classes = draw.randrange(4, 7)
-    model, X = network(draw, 30, n_classes), draw.normal(6, 1, 5, 6).sigmoid()
-    wanted, epsilon = draw.integers(n_classes, 6), draw.choice([0.4, 0.5, 0.6])
+def bounds(predictions, draw):
+    truth = {
+        "FGSM, a pixel of 0.5": 0.2,
+        "FGSM, a pixel of 0.9": 0.1,
+        "PGD with 40 steps": 0.2,
+        "PGD with 5 steps": 0.1,
+        "L2 length of FGSM": 5.6,
+    }
+    mistakes = {
+        "steps without a bound": {"PGD with 40 steps": 0.8},
+        "epsilon is always used up": {"PGD with 5 steps": 0.2},
+        "an image stays an image": {"FGSM, a pixel of 0.9": 0.2},
+        "one pixel and all pixels": {"L2 length of FGSM": 0.2},
+        "lengths add up": {"L2 length of FGSM": 156.8},
+    }
+    predict(predictions, truth, mistakes)
 
-    def slope(X, classes):
-        return gradient(X, lambda X: F.cross_entropy(model(X), classes, reduction="sum"))
 
+@exercise(
+    hints=[
+        "The ball is around `X`. So compute the change, `changed - X`, first.",
+        "Each image has a length of its own: `change.flatten(1).norm(dim=1)` is (N,). Make it"
+        " (N, 1, 1, 1), so that it fits the images.",
+        "Multiply the change by `epsilon / length` where the length is larger than epsilon, and by"
+        " 1 elsewhere: `(epsilon / length).clamp(max=1)`. At the end cut the images to [0, 1].",
+    ],
+    why="With this projection in place of the other, and steps along the gradient divided by its"
+    " length instead of along its sign, PGD becomes the attack for the L2 ball.",
+    misconceptions={
+        "pixel by pixel": "this bounds each pixel, which is the ball of the lesson. Here the whole"
+        " change of an image has one length.",
+        "one length for all images": "this takes the length of the changes of all images together."
+        " Each image has a ball of its own.",
+        "always on the surface": "this stretches small changes to epsilon. What lies inside the"
+        " ball stays where it is.",
+        "the ball around zero": "this shortens the image itself. The ball is around the image"
+        " before the attack.",
+        "an image stays an image": "the result has ink below 0 or above 1: cut it off at both"
+        " ends.",
+        "nothing to divide by": "an image that has not changed has a change of length 0, and 0 / 0"
+        " is not a number.",
+    },
+)
+def project_l2(attempt, draw):
+    X = draw.normal(6, 1, 5, 6).sigmoid()
+    change = draw.normal(6, 1, 5, 6)
+    lengths = torch.tensor([0.0, 0.2, 0.5, 2.0, 4.0, 6.0]).view(-1, 1, 1, 1)
+    change = change / change.flatten(1).norm(dim=1).view(-1, 1, 1, 1) * lengths
+    epsilon = draw.choice([1.0, 1.5])
+    X[5, 0, 0], change[5, 0, 0] = 0.99, 3.0  # some pixels leave the range even after projection
+
+    def length(step):
+        return step.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+
+    def right(changed, X, epsilon):
+        step = changed - X
+        return (X + (epsilon / length(step)).clamp(max=1) * step).clamp(0, 1)
+
+    def whole_batch(changed, X, epsilon):
+        step = changed - X
+        return (X + (epsilon / step.norm()).clamp(max=1) * step).clamp(0, 1)
+
+    def on_the_surface(changed, X, epsilon):
+        step = changed - X
+        return (X + epsilon * step / length(step).clamp(min=1e-9)).clamp(0, 1)
+
+    def surface_with_nan(changed, X, epsilon):
+        step = changed - X
+        return (X + epsilon * step / length(step)).clamp(0, 1)
+
+    def around_zero(changed, X, epsilon):
+        return ((epsilon / length(changed)).clamp(max=1) * changed).clamp(0, 1)
+
+    def not_a_number(changed, X, epsilon):
+        step = changed - X
+        return (X + step * length(step).clamp(max=epsilon) / length(step)).clamp(0, 1)
+
+    def no_cut(changed, X, epsilon):
+        step = changed - X
+        return X + (epsilon / length(step)).clamp(max=1) * step
+
+    got = call(attempt, X + change, X, epsilon)
+    for mistake in (surface_with_nan, on_the_surface):
+        if same(got, mistake(X + change, X, epsilon)):
+            raise Wrong("Small changes have grown to epsilon.", "always on the surface")
     compare(
         attempt,
-        lambda model, X, wanted, epsilon: (X - epsilon * slope(X, wanted).sign()).clamp(0, 1),
-        [(model, X, wanted, epsilon)],
+        right,
+        [(X + change, X, epsilon)],
         {
-            "with and against the gradient": lambda model, X, wanted, epsilon: (
-                X + epsilon * slope(X, wanted).sign()
+            "pixel by pixel": lambda changed, X, epsilon: (
+                X + (changed - X).clamp(-epsilon, epsilon)
             ).clamp(0, 1),
-            "sign and size": lambda model, X, wanted, epsilon: (
-                X - epsilon * slope(X, wanted)
-            ).clamp(0, 1),
-            "an image stays an image": lambda model, X, wanted, epsilon: (
-                X - epsilon * slope(X, wanted).sign()
-            ),
-            "which class": lambda model, X, wanted, epsilon: (
-                X + epsilon * slope(X, model(X).argmax(dim=1)).sign()
-            ).clamp(0, 1),
+            "one length for all images": whole_batch,
+            "the ball around zero": around_zero,
+            "an image stays an image": no_cut,
+            "nothing to divide by": not_a_number,
         },
     )
+
+
+@exercise(
+    hints=[
+        "The attack moves each pixel by the whole of epsilon. The control must do so too; only the"
+        " direction is left to chance.",
+        "A sign for each pixel of each image: `torch.randn_like(X).sign()`.",
+        "Cut the result to [0, 1], as the attack does.",
+    ],
+    why="Now attack and control differ in one thing, the direction. If the control were smaller"
+    " than the attack, the comparison would show the size.",
+    misconceptions={
+        "a normal number has no bound": "some pixels move by more than epsilon, which the attack"
+        " may not do.",
+        "smaller than the attack": "most pixels move by less than epsilon. The attack uses all of"
+        " it in each pixel.",
+        "one sign for a whole image": "all pixels of an image move in the same direction, so only"
+        " its brightness changes. The attack has a sign for each pixel.",
+        "one pattern for all images": "every image gets the same signs. The attack makes a pattern"
+        " for each image.",
+        "an image stays an image": "the result has ink below 0 or above 1. The attack cuts it off,"
+        " so the control must, too.",
+    },
+)
+def fair_noise(attempt, draw):
+    X = draw.normal(8, 1, 12, 11).sigmoid() * 0.4 + 0.3  # from 0.3 to 0.7: nothing is cut off
+    epsilon = draw.choice([0.1, 0.2, 0.25])
+    got = call(attempt, X, epsilon)
+    if not isinstance(got, torch.Tensor) or got.shape != X.shape:
+        raise Wrong(f"It returned {show(got)}; images {tuple(X.shape)} are due.")
+    moved = got - X
+    size, sign = moved.abs(), moved.sign()
+    if size.max() > epsilon + 1e-4:
+        raise Wrong(
+            f"With epsilon {epsilon} one pixel moved by {size.max():.2f}.",
+            "a normal number has no bound",
+        )
+    if (size < epsilon - 1e-4).float().mean() > 0.01:
+        raise Wrong(
+            f"With epsilon {epsilon} the pixels moved by {size.mean():.3f} on average.",
+            "smaller than the attack",
+        )
+    if sign.flatten(1).mean(dim=1).abs().min() > 0.99:
+        raise Wrong(
+            "All pixels of an image moved in the same direction.", "one sign for a whole image"
+        )
+    if same(sign, sign[:1].expand_as(sign)):
+        raise Wrong("All images were changed in the same way.", "one pattern for all images")
+    if sign.mean().abs() > 0.2:
+        raise Wrong("Both directions should be equally frequent.")
+    edges = call(attempt, draw.integers(2, 8, 1, 12, 11).float(), epsilon)
+    if edges.min() < 0 or edges.max() > 1:
+        raise Wrong(
+            f"From images of 0 and 1 came values from {edges.min():.2f} to {edges.max():.2f}.",
+            "an image stays an image",
+        )
 
 
 @exercise(

@@ -150,8 +150,9 @@ def _cleared(model, X, y, loss_fn, optimizer):
 @exercise(
     hints=[
         "Take the mean over the seeds for each rate, then the rate with the smallest mean.",
-        "A run that failed has the loss `nan`, and so has a mean that contains it. Every comparison"
-        " with `nan` is false, so `min` may return it: leave such rates out first.",
+        "A run that failed has the loss `nan`, and so has a mean that contains it. No number is"
+        " smaller than `nan`, and `nan` is not smaller than any number, so `min` may return it:"
+        " leave such rates out first.",
         "`math.isfinite(mean)` tells which means are numbers.",
     ],
     why="A rate can be the best with one seed by luck, and a rate that fails with one seed of three"
@@ -161,8 +162,8 @@ def _cleared(model, X, y, loss_fn, optimizer):
         " than another rate.",
         "failed run": "one run at this rate failed. The mean of the others leaves out just what"
         " speaks against it.",
-        "not a number": "this rate has a loss of nan. `min` returned it, because nothing is smaller"
-        " than nan.",
+        "not a number": "this rate has a loss of nan. `min` returned it, because no number is"
+        " smaller than nan.",
         "loss": "this is the smallest mean loss. The rate that belongs to it is asked for.",
     },
 )

@@ -1,11 +1,12 @@
 """Write all figures into a folder: `python -m cnn.figures ../images`, in notebooks/."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from cnn.figures.cards import favicon, link_card, series
+from cnn.figures.cards import favicon, lesson_card, lessons, link_card, series
 from cnn.figures.convolution import (
     block_diagram,
     channels,
@@ -42,7 +43,7 @@ FIGURES = {
     "vit.svg": vit,
     "vit-attention.png": vit_attention,
     "memory-layouts.svg": memory_layouts,
-}
+} | {f"cards/{lesson}.png": partial(lesson_card, lesson) for lesson in lessons()}
 
 
 def write_all(folder):
@@ -52,6 +53,7 @@ def write_all(folder):
     folder.mkdir(parents=True, exist_ok=True)
     for file_name, draw in FIGURES.items():
         drawn, path = draw(), folder / file_name
+        path.parent.mkdir(exist_ok=True)
         if isinstance(drawn, bytes):
             path.write_bytes(drawn)
         else:

@@ -1,6 +1,7 @@
 """The pictures of the whole course: a card for each lesson, the link card, and the icon."""
 
 import io
+import textwrap
 from functools import cache
 
 import matplotlib as mpl
@@ -24,18 +25,20 @@ from cnn.figures.parts import (
     stack,
     write,
 )
+from cnn.figures.photographs import square
 from cnn.figures.samples import EDGE, convolve, digits, nine
 from cnn.models import CNN, ResNet
+from cnn.photographs import photograph, published_weights, renamed
 from cnn.plotting import ACCENT, INK, INPUT, KERNEL, MUTED, OUTPUT, PAPER, SIGNED
 
 CARD = 3.2, 3.15  # width and height of one lesson
 GAP = 0.2
-COLUMNS = 5  # a last row with fewer cards stands in the middle
+COLUMNS = 6  # a last row with fewer cards stands in the middle
 
 
-def series():
-    """The series in one picture: a card for each lesson, which the site cuts out by its id."""
-    lessons = {  # the file name of a lesson without its number: what its card says and draws
+def lessons():
+    """By lesson (its file name without the number): what its card says, and how it is drawn."""
+    return {
         "data": ("data", "60,000 digits become batches", _card_of_digits),
         "convolution": ("convolution", "a kernel walks over a digit", _card_of_a_kernel),
         "training": ("training", "many kernels come to a decision", _card_of_a_network),
@@ -45,14 +48,19 @@ def series():
         "resnet": ("ResNet", "a shortcut past every two layers", _card_of_shortcuts),
         "unet": ("U-Net", "a class for every pixel", _card_of_a_scene),
         "vit": ("ViT", "patches that attend to each other", _card_of_patches),
+        "photographs": ("photographs", "borrowed from a million pictures", _card_of_a_photograph),
         "scaling": ("scaling", "one batch, many processes", _card_of_processes),
     }
+
+
+def series():
+    """The series in one picture: a card for each lesson, which the site cuts out by its id."""
     width, height = CARD
-    rows = -(-len(lessons) // COLUMNS)
+    rows = -(-len(lessons()) // COLUMNS)
     figure, ax = canvas(COLUMNS * (width + GAP), rows * (height + GAP))
-    for place, (lesson, (title, what, draw)) in enumerate(lessons.items()):
+    for place, (lesson, (title, what, draw)) in enumerate(lessons().items()):
         row, column = divmod(place, COLUMNS)
-        missing = COLUMNS - min(COLUMNS, len(lessons) - row * COLUMNS)  # in the last row
+        missing = COLUMNS - min(COLUMNS, len(lessons()) - row * COLUMNS)  # in the last row
         x, y = GAP / 2 + (column + missing / 2) * (width + GAP), GAP / 2 + row * (height + GAP)
         corners = "round,pad=0,rounding_size=0.12"
         look = {"boxstyle": corners, "fc": "#f6f7f9", "ec": "#c9ced6", "lw": 1, "zorder": 0}
@@ -200,6 +208,19 @@ def _card_of_patches(ax, x, y):
         ax.add_patch(FancyArrowPatch(**ends, **bend, color=OUTPUT, lw=2))
 
 
+def _card_of_a_photograph(ax, x, y):
+    """A cat, and the most colourful filters of the first layer of a network that knows cats."""
+    cat = square(photograph("cat"), 56).permute(1, 2, 0).double() / 255
+    pixels(ax, (cat * 32).round() / 32, x, y + 0.1, 1.7, INPUT, line=1.8)
+    kernels = renamed(published_weights())["0.1.weight"].double()  # (32, 3, 3, 3)
+    colour = (kernels - kernels.mean(dim=1, keepdim=True)).square().sum(dim=(1, 2, 3))
+    colour = colour / kernels.square().sum(dim=(1, 2, 3))
+    for i, k in enumerate(colour.argsort(descending=True)[:8].tolist()):
+        kernel = (kernels[k] / kernels[k].abs().max() + 1) / 2
+        corner = x + 1.9 + i % 2 * 0.48, y + 0.1 + i // 2 * 0.44
+        pixels(ax, (kernel.permute(1, 2, 0) * 32).round() / 32, *corner, 0.38, KERNEL)
+
+
 def _card_of_processes(ax, x, y):
     for rank in range(2):
         top = y + rank * 1.0
@@ -293,6 +314,18 @@ def link_card():
         what = "A course in PyTorch, from a pixel to the networks of today"
         write(ax, what, 0.7, 1.5, MUTED, 19, "normal", "left")
         return _still_png(figure)
+
+
+def lesson_card(lesson):
+    """The picture that a link to a lesson unfolds to, PNG bytes of 1200 × 630 pixels."""
+    title, what, draw = lessons()[lesson]
+    with mpl.rc_context({"savefig.bbox": "standard"}):
+        figure, ax = canvas(6, 3.15)
+        draw(ax, 2.95, 0.65)
+        write(ax, title, 0.3, 0.9, INK, 19, align="left")
+        write(ax, "\n".join(textwrap.wrap(what, 22)), 0.3, 1.45, INK, 10, "normal", "left")
+        write(ax, "Convolutional networks that run", 0.3, 2.75, MUTED, 10, "normal", "left")
+        return _still_png(figure, dpi=200)
 
 
 def _still_png(figure, dpi=100):
