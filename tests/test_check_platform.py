@@ -1,10 +1,9 @@
 """Where PyTorch has no package, `make install` says so, and what works there."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import check_platform
+import course
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
@@ -46,28 +45,21 @@ def test_a_python_for_intel_on_an_apple_processor():
     assert "Colab" not in said, "here everything works, with another Python"
 
 
-def test_make_asks_before_pip(tmp_path):
-    """A stand-in for the Python of an Intel Mac; it would say so if it got as far as pip."""
-    python = tmp_path / "python3"
-    python.write_text(
-        "#!/bin/sh\n"
-        "case $* in\n"
-        "  -c*) exit 0 ;;\n"
-        "  *check_platform.py) echo Intel; exit 1 ;;\n"
-        "esac\n"
-        "echo went on\n"
-    )
-    python.chmod(0o755)
-    ours = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}  # of a `make test` around this, which make obeys
-    done = subprocess.run(
-        ["make", "install", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}"],
-        cwd=REPOSITORY,
-        env={name: value for name, value in os.environ.items() if name not in ours},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode != 0
-    assert done.stdout.endswith("Intel\n")
+def test_install_asks_before_pip(tmp_path, monkeypatch):
+    """Where the question is answered with no, nothing is made."""
+    asked = []
+
+    def call(arguments, cwd):
+        asked.append(Path(arguments[-1]).name)
+        return 1
+
+    monkeypatch.setenv("VENV", str(tmp_path / "venv"))
+    monkeypatch.setattr(course.subprocess, "call", call)
+    with pytest.raises(SystemExit) as stopped:
+        course.install()
+    assert stopped.value.code == 1
+    assert asked == ["check_platform.py"]
+    assert not (tmp_path / "venv").exists()
 
 
 def test_the_readme_says_it_too():

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import course
 import nbformat
 import pytest
 import run_series
@@ -195,11 +196,12 @@ def test_the_kernel_is_the_python_of_this_environment(folder, monkeypatch):
     assert executed.cells[1].outputs[0].text.strip() == sys.executable
 
 
-def test_make_lab_shows_it_first():
-    makefile = (Path(run_series.__file__).parents[1] / "Makefile").read_text()
-    assert (
-        'JUPYTER_PATH="$(CURDIR)/$(VENV)/share/jupyter:$$JUPYTER_PATH" $(BIN)/jupyter' in makefile
-    )
+def test_lab_shows_it_first(monkeypatch):
+    monkeypatch.setenv("JUPYTER_PATH", "elsewhere")
+    [(arguments, environment)] = course.steps("lab", [], [])
+    assert arguments[:2] == [course.program("jupyter"), "lab"]
+    kernels = course.venv() / "share" / "jupyter"
+    assert environment["JUPYTER_PATH"] == f"{kernels}{os.pathsep}elsewhere"
 
 
 def rewrite(path, source):
