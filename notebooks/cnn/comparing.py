@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from scipy import stats
 
 from cnn.training import has_fast_bfloat16
 
@@ -89,6 +88,8 @@ def interval(values, confidence=0.95):
     n = len(values)
     if n < 2:
         raise ValueError(f"an interval needs two values or more, not {n}")
+    from scipy import stats  # here, since a page of the site has no SciPy and reads stored runs
+
     t = stats.t.ppf((1 + confidence) / 2, df=n - 1)
     return Interval(values.mean().item(), t * values.std().item() / n**0.5)
 
@@ -118,6 +119,8 @@ def mcnemar(first_right, second_right):
     only_first = (first_right & ~second_right).sum().item()
     only_second = (second_right & ~first_right).sum().item()
     discordant = only_first + only_second
+    from scipy import stats
+
     p = stats.binomtest(only_first, discordant).pvalue if discordant else 1.0
     return McNemar(only_first, only_second, float(p))
 
