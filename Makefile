@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 export VENV
 
-TARGETS := install run test twice lab lint outputs figures export bench stamp cells
+TARGETS := install run test test-try test-slurm twice lab lint outputs figures export bench stamp cells
 TARGETS += editions lock site clean
 .PHONY: help publish-check $(TARGETS)
 .DEFAULT_GOAL := help

@@ -70,6 +70,8 @@ def test_each_block_of_the_page_has_its_test():
 
 @pytest.fixture(scope="module")
 def centre(tmp_path_factory):
+    if not os.environ.get("CNN_SLURM"):
+        pytest.skip("make test-slurm runs it")
     if reason := missing():
         pytest.skip(reason)
     with Centre(tmp_path_factory.mktemp("c")) as centre:

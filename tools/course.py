@@ -22,6 +22,8 @@ COMMANDS = {
     "install": "create .venv and install requirements.txt (TORCH_INDEX=default: with CUDA)",
     "run": "execute every notebook on the shipped data; results in build/notebooks",
     "test": "lint, unit tests, and every notebook cell against its stored output",
+    "test-try": "the cells and exercises that run in the reader's browser (needs npm, Chromium)",
+    "test-slurm": "the page on computing centres, on a small Slurm (needs root and slurm-wlm)",
     "twice": "run all cells of each notebook twice in one kernel, as a reader may do",
     "lab": "open the notebooks in JupyterLab",
     "lint": "format and lint modules and notebooks",
@@ -71,6 +73,8 @@ def steps(command, options, notebooks):
             ([python, "-m", "pytest", "-v", *NBVAL, *SPREAD, *others], one),
             ([python, "-m", "pytest", "-v", *NBVAL, *timed], {}),
         ],
+        "test-try": [([python, "-m", "pytest", "-q", "tests/try"], one | {"CNN_TRY": "1"})],
+        "test-slurm": [([python, "-m", "pytest", "-q", "tests/test_slurm.py"], {"CNN_SLURM": "1"})],
         "twice": [([*series, "--twice"], {})],
         "lab": [
             (

@@ -16,6 +16,11 @@ import torch
 
 from cnn.training import has_fast_bfloat16
 
+try:
+    from scipy import stats
+except ImportError:  # a page of the site has no SciPy: it reads stored runs
+    stats = None
+
 
 def repeat(experiment, seeds, path=None, name="runs"):
     """Run an experiment once for each seed, and print a line after each run.
@@ -88,8 +93,6 @@ def interval(values, confidence=0.95):
     n = len(values)
     if n < 2:
         raise ValueError(f"an interval needs two values or more, not {n}")
-    from scipy import stats  # here, since a page of the site has no SciPy and reads stored runs
-
     t = stats.t.ppf((1 + confidence) / 2, df=n - 1)
     return Interval(values.mean().item(), t * values.std().item() / n**0.5)
 
@@ -119,8 +122,6 @@ def mcnemar(first_right, second_right):
     only_first = (first_right & ~second_right).sum().item()
     only_second = (second_right & ~first_right).sum().item()
     discordant = only_first + only_second
-    from scipy import stats
-
     p = stats.binomtest(only_first, discordant).pvalue if discordant else 1.0
     return McNemar(only_first, only_second, float(p))
 

@@ -13,6 +13,18 @@ FOLDERS = [REPOSITORY / "site" / "try" / "engine", REPOSITORY / "notebooks"]
 FOLDERS += [REPOSITORY / "tools", REPOSITORY / "tests", REPOSITORY / "tests" / "try"]
 
 
+WANTED = "CNN_TRY"  # set it, as `make test-try` does
+
+
+def pytest_collection_modifyitems(items):
+    """These tests fetch an engine and run it for many minutes: a target of their own."""
+    if os.environ.get(WANTED):
+        return
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason="make test-try runs it"))
+
+
 @pytest.fixture(scope="session")
 def stand_in():
     """A function that runs Python code, or a module, with the stand-in in the place of PyTorch."""
