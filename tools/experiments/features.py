@@ -16,7 +16,9 @@ import torch
 from torch import nn
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "notebooks"))
+sys.path[:0] = [str(REPOSITORY / "tools"), str(REPOSITORY / "notebooks")]
+
+from experiments.running import RESULTS, run  # noqa: E402
 
 from cnn.comparing import repeat  # noqa: E402
 from cnn.data import as_tensors, load_mnist, split_train_validation  # noqa: E402
@@ -35,9 +37,8 @@ from cnn.inside import (  # noqa: E402
     with_mark,
 )
 from cnn.models import CNN  # noqa: E402
-from cnn.training import evaluate, keep_freed_memory, train_one_epoch  # noqa: E402
+from cnn.training import evaluate, train_one_epoch  # noqa: E402
 
-RESULTS = REPOSITORY / "results"
 SEEDS = range(5)
 LOSS = nn.CrossEntropyLoss()
 G_X = torch.tensor([[-1.0, 0, 1]] * 3) / 6**0.5
@@ -275,12 +276,5 @@ def score_answers(model, X, y):
 EXPERIMENTS = {"controls": controls, "layers": layers, "maps": maps, "cue": cue}
 
 
-def main():
-    keep_freed_memory()
-    parts = load()
-    for name in sys.argv[1:] or EXPERIMENTS:
-        EXPERIMENTS[name](*parts)
-
-
 if __name__ == "__main__":
-    main()
+    run(EXPERIMENTS, load)

@@ -15,14 +15,15 @@ import torch
 from torch import nn
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "notebooks"))
+sys.path[:0] = [str(REPOSITORY / "tools"), str(REPOSITORY / "notebooks")]
+
+from experiments.running import RESULTS, run  # noqa: E402
 
 from cnn.comparing import repeat  # noqa: E402
 from cnn.data import as_tensors, batches, load_mnist, split_train_validation  # noqa: E402
 from cnn.lab import LocallyConnected, SmallCNN, fit, shifted, watch, watched_step  # noqa: E402
-from cnn.training import evaluate, keep_freed_memory  # noqa: E402
+from cnn.training import evaluate  # noqa: E402
 
-RESULTS = REPOSITORY / "results"
 SEEDS = range(10)
 TUNING_SEEDS = range(100, 103)
 LOSS = nn.CrossEntropyLoss()
@@ -213,12 +214,5 @@ def record(choose, X, y, epochs=1, lr=0.002, softmax=False, shuffle=True, scale=
 EXPERIMENTS = {"curves": curves, "lab": lab, "rates": rates, "causal": causal}
 
 
-def main():
-    keep_freed_memory()
-    parts = load()
-    for name in sys.argv[1:] or EXPERIMENTS:
-        EXPERIMENTS[name](*parts)
-
-
 if __name__ == "__main__":
-    main()
+    run(EXPERIMENTS, load)

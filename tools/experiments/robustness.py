@@ -17,7 +17,9 @@ import torch
 import torch.nn.functional as F
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "notebooks"))
+sys.path[:0] = [str(REPOSITORY / "tools"), str(REPOSITORY / "notebooks")]
+
+from experiments.running import RESULTS, run  # noqa: E402
 
 from cnn.comparing import repeat  # noqa: E402
 from cnn.data import as_tensors, load_mnist, split_train_validation  # noqa: E402
@@ -32,7 +34,6 @@ from cnn.robustness import (  # noqa: E402
     shift,
     train_epoch_on,
 )
-from cnn.training import keep_freed_memory  # noqa: E402
 
 SEEDS = [0, 1, 2, 3, 4]
 TUNING = [100]
@@ -40,7 +41,7 @@ EPSILONS = [0.05, 0.1, 0.15, 0.2, 0.3]
 
 
 def result_file(name):
-    return REPOSITORY / "results" / f"robustness-{name}.json"
+    return RESULTS / f"robustness-{name}.json"
 
 
 @cache
@@ -274,11 +275,5 @@ EXPERIMENTS = {
 }
 
 
-def main():
-    keep_freed_memory()
-    for name in sys.argv[1:] or EXPERIMENTS:
-        EXPERIMENTS[name]()
-
-
 if __name__ == "__main__":
-    main()
+    run(EXPERIMENTS)

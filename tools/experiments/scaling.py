@@ -18,17 +18,18 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY / "tools"), str(REPOSITORY / "notebooks")]
 
 import ladder  # noqa: E402
+from experiments.running import RESULTS, run  # noqa: E402
 
 from cnn.comparing import mcnemar, repeat  # noqa: E402
 from cnn.data import as_tensors, batches, load_mnist, split_train_validation  # noqa: E402
 from cnn.fast import sgd_steps, small_network  # noqa: E402
-from cnn.training import keep_freed_memory, train_one_epoch  # noqa: E402
+from cnn.training import train_one_epoch  # noqa: E402
 
 SEEDS = [0, 1, 2, 3, 4]
 
 
 def result_file(name):
-    return REPOSITORY / "results" / f"scaling-{name}.json"
+    return RESULTS / f"scaling-{name}.json"
 
 
 class Data:
@@ -136,12 +137,5 @@ def epochs(data):
 EXPERIMENTS = {"rates": rates, "epochs": epochs, "kept": kept}
 
 
-def main():
-    keep_freed_memory()
-    data = Data()
-    for name in sys.argv[1:] or EXPERIMENTS:
-        EXPERIMENTS[name](data)
-
-
 if __name__ == "__main__":
-    main()
+    run(EXPERIMENTS, lambda: [Data()])

@@ -15,15 +15,16 @@ import torch
 from torch import nn
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "notebooks"))
+sys.path[:0] = [str(REPOSITORY / "tools"), str(REPOSITORY / "notebooks")]
+
+from experiments.running import RESULTS, run  # noqa: E402
 
 from cnn.comparing import repeat  # noqa: E402
 from cnn.data import as_tensors, load_mnist, split_train_validation  # noqa: E402
 from cnn.fast import FastCNN  # noqa: E402
 from cnn.models import CNN, MLP  # noqa: E402
-from cnn.training import evaluate, keep_freed_memory, train_network, train_one_epoch  # noqa: E402
+from cnn.training import evaluate, train_network, train_one_epoch  # noqa: E402
 
-RESULTS = REPOSITORY / "results"
 SEEDS = range(5)
 LOSS = nn.CrossEntropyLoss()
 SGD, Adam = torch.optim.SGD, torch.optim.Adam
@@ -99,12 +100,5 @@ def short_run(train, val, architecture, make, lr, n, batch_size, seed):
 EXPERIMENTS = {"runs": runs, "rates": rates, "optimizers": optimizers}
 
 
-def main():
-    keep_freed_memory()
-    parts = load()
-    for name in sys.argv[1:] or EXPERIMENTS:
-        EXPERIMENTS[name](*parts)
-
-
 if __name__ == "__main__":
-    main()
+    run(EXPERIMENTS, load)
