@@ -6,7 +6,6 @@
   const $ = (id) => document.getElementById(id);
   const root = document.documentElement.dataset.root;
   const demos = new URL(`${root}demos/`, document.baseURI).href;
-  const SURE = 0.8; // as on the page "Draw a digit"; replaced by what the weights' file says
 
   // --- the pad ---------------------------------------------------------------------------------------
 
@@ -34,15 +33,15 @@
     $("progress").hidden = false;
     $("pad").setAttribute("aria-busy", "true");
     $("verdict").textContent = "Loading the network …";
-    const [{ Pad, SIDE }, { normalise }, { forward, readWeights }, manifest, buffer] = await Promise.all([
+    const data = import(`${demos}shared/data.js`);
+    const [{ Pad, SIDE }, { normalise }, { forward, readWeights }, [manifest, buffer]] = await Promise.all([
       import(`${demos}draw/pad.js`),
       import(`${demos}shared/drawing.js`),
       import(`${demos}draw/network.js`),
-      fetch(`${demos}draw/weights.json`).then(checked).then((response) => response.json()),
-      withProgress(`${demos}draw/weights.bin`, 2399764),
+      data.then(({ load }) => load(`${demos}draw/`, "weights", showProgress)),
     ]);
     const weights = readWeights(manifest, buffer);
-    const sure = manifest.test?.sure ?? SURE;
+    const { sure } = manifest.test;
     let due = false;
     const pad = new Pad($("pad"), $("paper"), $("pen"), {
       changed() {
@@ -70,27 +69,10 @@
     return pad;
   }
 
-  function checked(response) {
-    if (!response.ok) throw new Error(`the server says ${response.status}`);
-    return response;
-  }
-
-  /** The content of a file, with the bar of progress; `bytes` is used where the server says no length. */
-  async function withProgress(address, bytes) {
-    const response = checked(await fetch(address));
-    if (!response.body) return response.arrayBuffer();
-    const parts = [];
-    let length = 0;
-    const reader = response.body.getReader();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      parts.push(value);
-      length += value.length;
-      $("progress").value = Math.min(1, length / bytes);
-      $("verdict").textContent = `Loading the network: ${(length / 1e6).toFixed(1)} of ${(bytes / 1e6).toFixed(1)} MB`;
-    }
-    return new Blob(parts).arrayBuffer();
+  function showProgress(bytes, of) {
+    const mega = (count) => (count / 1e6).toFixed(1);
+    if (of) $("progress").value = Math.min(1, bytes / of);
+    $("verdict").textContent = `Loading the network: ${mega(bytes)}${of ? ` of ${mega(of)}` : ""} MB`;
   }
 
   const percent = (p) => (p >= 0.995 && p < 1 ? "> 99 %" : p < 0.005 ? "" : `${Math.round(100 * p)} %`);

@@ -6,6 +6,7 @@
  */
 
 import { checkContent, DataError } from "../shared/data.js";
+import { argmax, softmax } from "../shared/logits.js";
 
 /** Side of the square maps, and their number. */
 export const SIZES = { input: 28, conv1: 26, conv2: 24, pool: 12 };
@@ -152,18 +153,6 @@ export function dense(x, weight, bias) {
     for (let i = 0; i < x.length; i++) sum += weight[row + i] * x[i];
     return sum;
   });
-}
-
-export function softmax(logits) {
-  const largest = Math.max(...logits);
-  const exponentials = Float64Array.from(logits, (z) => Math.exp(z - largest));
-  const total = exponentials.reduce((a, b) => a + b);
-  return exponentials.map((e) => e / total);
-}
-
-/** The place of the largest value. */
-export function argmax(values) {
-  return values.indexOf(Math.max(...values));
 }
 
 /**

@@ -1,8 +1,8 @@
 // The place that is looked at: {key, map, row, column} of the number that is explained.
 
 import { $ } from "../shared/dom.js";
+import { argmax } from "../shared/logits.js";
 import { Inspector } from "./inspector.js";
-import { argmax } from "./network.js";
 import { STAGES } from "./stages.js";
 
 const NARROW = "(max-width: 70rem)";

@@ -1,5 +1,6 @@
 // The network, run by ONNX Runtime Web. It is fetched when the first photograph is there, not before.
 
+import { softmax } from "../shared/logits.js";
 import { SIDE } from "./image.js";
 
 const here = (name) => new URL(name, import.meta.url).href;
@@ -51,11 +52,7 @@ async function fetched(name) {
 
 /** Softmax of the logits, and the n classes with the highest probability: [{ index, p }]. */
 export function best(logits, n = 5) {
-  const highest = logits.reduce((a, b) => Math.max(a, b));
-  const powers = Array.from(logits, (logit) => Math.exp(logit - highest));
-  const sum = powers.reduce((a, b) => a + b);
-  return powers
-    .map((power, index) => ({ index, p: power / sum }))
+  return Array.from(softmax(logits), (p, index) => ({ index, p }))
     .sort((a, b) => b.p - a.p)
     .slice(0, n);
 }

@@ -6,6 +6,8 @@
  * Sides: 28 → 26 → 13 → 11 → 5, as max_pool2d rounds down.
  */
 
+import { softmax } from "../shared/logits.js";
+
 const SIDES = { input: 28, conv1: 26, pool1: 13, conv2: 11, pool2: 5 };
 
 /** Names, shapes and inputs of a unit (fan-in) of the parameters, as in PyTorch's state_dict. */
@@ -173,20 +175,12 @@ function backBlock({ pool: pooled, taken }, M, dPool, X, N, parameters, name, gr
   }
 }
 
-/** Probabilities of logits, in double precision. */
-export function softmax(logits) {
-  const top = Math.max(...logits);
-  const powers = Array.from(logits, (z) => Math.exp(z - top));
-  const sum = powers.reduce((a, b) => a + b);
-  return powers.map((power) => power / sum);
-}
-
 /** Cross-entropy of logits for a label, and its derivative by each logit: {loss, dLogits}. */
 export function crossEntropy(logits, label) {
-  const probabilities = softmax(logits);
-  const dLogits = Float64Array.from(probabilities, (p, k) => p - (k === label ? 1 : 0));
   const top = Math.max(...logits);
-  const sum = Array.from(logits, (z) => Math.exp(z - top)).reduce((a, b) => a + b);
+  const powers = Float64Array.from(logits, (z) => Math.exp(z - top)); // as in softmax
+  const sum = powers.reduce((a, b) => a + b);
+  const dLogits = powers.map((power, k) => power / sum - (k === label ? 1 : 0));
   return { loss: top + Math.log(sum) - logits[label], dLogits };
 }
 

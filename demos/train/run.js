@@ -30,7 +30,7 @@ export class Run {
   stop = () => this.worker.terminate();
 
   #take({ losses = [], steps, epoch, isDone, picture }) {
-    if (typeof epoch === "object") this.#takeEpoch(epoch);
+    if (typeof epoch === "object") this.validation.push(epoch);
     for (const { step, loss, accuracy, lengths } of losses) {
       this.losses.push([step, loss]);
       const before = this.accuracies.at(-1)?.[1] ?? accuracy;
@@ -46,9 +46,9 @@ export class Run {
     this.changed(this);
   }
 
-  #takeEpoch(epoch) {
-    this.validation.push(epoch);
-    this.latest = epoch;
+  /** What the last whole epoch ended with; undefined before. */
+  get latest() {
+    return this.validation.at(-1);
   }
 
   /** What a training says of itself, in words and numbers: [[what, value]]. */

@@ -1,5 +1,6 @@
 /** A training, step by step, with the mistakes that are switched on. Nothing here knows of a page. */
 
+import { argmax } from "../shared/logits.js";
 import { backward, crossEntropy, crossEntropyOfSoftmax, forward, initialise, zerosLike } from "./network.js";
 import { OPTIMIZERS } from "./optimizers.js";
 import { permutation, randomNumbers } from "./random.js";
@@ -105,11 +106,4 @@ function first({ images, labels }, n) {
 
 function sortedByLabel(labels) {
   return Int32Array.from(labels.keys()).sort((a, b) => labels[a] - labels[b] || a - b);
-}
-
-/** The place of the largest; 0 if none is a number. */
-export function argmax(values) {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
-  return best;
 }

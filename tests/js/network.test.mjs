@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
-  argmax,
   convolve,
   dense,
   explainConvolution,
@@ -14,8 +13,8 @@ import {
   maxPool,
   readWeights,
   relu,
-  softmax,
 } from "../../demos/draw/network.js";
+import { argmax, softmax } from "../../demos/shared/logits.js";
 import { crc32, DataError, readDigits } from "../../demos/shared/data.js";
 import { json, bytes, testDigit, testLabels } from "./files.mjs";
 
