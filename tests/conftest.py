@@ -5,8 +5,18 @@ import shutil
 import subprocess
 
 import pytest
+from browser import browser, find_browser
 
 AXE = "axe-core@4.14.1"
+
+
+@pytest.fixture(scope="module")
+def tab():
+    """One tab of a browser, as the test before left it."""
+    if not find_browser():
+        pytest.skip("no Chromium is on PATH")
+    with browser() as page:
+        yield page
 
 
 @pytest.fixture(scope="session")

@@ -3,22 +3,13 @@
 import shutil
 
 import pytest
-from browser import browser, find_browser, served
+from browser import served
 from demo_pages import DEMOS, REPOSITORY
 from stored import stored_tensors
 from visitor import problems
 
 from cnn.data import as_tensors, load_mnist
 from cnn.models import CNN
-
-
-@pytest.fixture(scope="module")
-def tab():
-    """One tab of a browser, as the test before left it."""
-    if not find_browser():
-        pytest.skip("no Chromium is on PATH")
-    with browser() as page:
-        yield page
 
 
 @pytest.fixture

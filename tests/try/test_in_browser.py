@@ -11,7 +11,7 @@ import time
 import pytest
 import try_pages
 import try_site
-from browser import browser, find_browser, served
+from browser import served
 
 LESSONS = dict(try_site.lessons())
 EXERCISES = [
@@ -35,14 +35,6 @@ def site(parts, tmp_path_factory):
 def address(site):
     with served(site.parent.parent) as address:
         yield address + "some/where/"
-
-
-@pytest.fixture(scope="module")
-def tab():
-    if not find_browser():
-        pytest.skip("no Chromium is on PATH")
-    with browser() as page:
-        yield page
 
 
 class Cell:
