@@ -48,6 +48,7 @@ function readNetwork(manifest, buffer) {
   answer.quality = manifest.test;
   place.weights = weights;
   $("loading").hidden = true;
+  $("loading-text").textContent = "";
 }
 
 function showProgress(bytes, of) {
